@@ -1,0 +1,139 @@
+"""Every extension point, on one page.
+
+A stage implements one of these and is registered in its package's ``__init__``; `sdn_lab.lab`
+composes them.  `tests/contracts` has one suite per Protocol, run over every implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Protocol, Self
+
+from sdn_lab.model.assignment import Assignment
+from sdn_lab.model.intent import Scenario
+from sdn_lab.model.observation import Captured, Injection, Observation, Window
+from sdn_lab.model.verdict import Claim, Report, Verdict
+from sdn_lab.openflow.snapshot import Snapshot
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(what, done, total)`` during long work."""
+
+
+class Child(Protocol):
+    """A process in the lab's management plane, spoken to by lines of text."""
+
+    stdin: IO[str]
+    stdout: IO[str]
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it runs."""
+        ...
+
+    def kill(self) -> None:
+        """End it now; idempotent."""
+        ...
+
+
+class RunningLab(Protocol):
+    """Datapaths, instances and wires that exist.  Leaving the context removes every trace.
+
+    Between construction and `connect` the datapaths hold no entries and forward nothing.
+    """
+
+    name: str  # "sim" or "mininet"
+    controller_host: str  # the address on which a controller must listen
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def spawn(self, argv: Sequence[str], env: Mapping[str, str]) -> Child:
+        """Start a program in the management plane (the controller).  It dies with the lab."""
+        ...
+
+    def connect(self, host: str, l4_port: int, settle: Callable[[], None]) -> None:
+        """Tell every datapath to connect to this controller.
+
+        *settle* blocks until the controller's queues are empty; the simulator's clock stands still
+        while control messages are outstanding, and calls it to know.
+        """
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Dump every datapath, physical bridges included."""
+        ...
+
+    def exchange(self, window: Window) -> Captured:
+        """Inject the window's frames, wait for its markers, return what every watch point saw.
+
+        Raises LabError when the lab died.
+        """
+        ...
+
+    def versions(self) -> Mapping[str, str]:
+        """Name what forwards: e.g. ``{"Open vSwitch": "3.1.0"}``."""
+        ...
+
+
+class Backend(Protocol):
+    """Where datapaths run."""
+
+    name: str
+
+    def start(
+        self, scenario: Scenario, assignment: Assignment, *, seed: int, progress: Progress
+    ) -> RunningLab:
+        """Build the lab.  Raises ApparatusError (privilege, programs missing), LabError."""
+        ...
+
+
+class Exchange(Protocol):
+    """The part of a running lab that a probe or a replay needs."""
+
+    def exchange(self, window: Window) -> Captured: ...
+
+
+class Probe(Protocol):
+    """One family of attacks, or of legitimate traffic.  See `sdn_lab.observe.probes`."""
+
+    name: str  # catalogue name, e.g. "REACH-01"
+
+    def applies(self, scenario: Scenario) -> bool:
+        """Say whether this family means anything for the scenario."""
+        ...
+
+
+class Checker(Protocol):
+    """A method that judges claims on a snapshot.  It abstains by giving no verdict."""
+
+    method: str
+
+    def check(
+        self, scenario: Scenario, claims: Sequence[Claim], snapshot: Snapshot, *, progress: Progress
+    ) -> tuple[Verdict, ...]: ...
+
+
+class Reporter(Protocol):
+    """Writes a report in one format."""
+
+    name: str
+
+    def write(self, report: Report, scenario: Scenario | None, path: Path) -> None: ...
+
+
+__all__ = [
+    "Backend",
+    "Checker",
+    "Child",
+    "Exchange",
+    "Injection",
+    "Observation",
+    "Probe",
+    "Progress",
+    "Reporter",
+    "RunningLab",
+]

@@ -1,0 +1,104 @@
+"""What a probe saw.
+
+A failed apparatus is `Outcome.INCONCLUSIVE`, never isolation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+NONCE_MAGIC = b"\xf0sdnlab\x0f"  # every nonce starts so, and is then found by one scan of a frame
+NONCE_BYTES = 16
+
+
+class Outcome(Enum):
+    """What became of a probe's packet."""
+
+    DELIVERED = "delivered"
+    NOT_DELIVERED = "not delivered"
+    LEAKED = "leaked to a third"
+    INCONCLUSIVE = "inconclusive"
+
+
+class PointKind(Enum):
+    """Where frames can be seen or put in."""
+
+    PORT = "port"  # what the instance sends or receives; name: port path
+    VETH = "veth"  # the hypervisor's end of the instance's link; name: port path (injection only)
+    UNDERLAY = "underlay"  # the hypervisor's physical interface; name: hypervisor
+    MANAGEMENT = (
+        "management"  # the hypervisor's management interface, or its own host stack; name: hypervisor
+    )
+    PACKET_IN = "packet_in"  # what the datapath sends to the controller; name: hypervisor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchPoint:
+    """A place in the lab.  Written ``kind:name``, e.g. ``underlay:hv1``."""
+
+    kind: PointKind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """A frame to put in: at ``PORT`` as the instance would send it, at ``VETH`` towards the instance,
+    at ``UNDERLAY`` as if it came from the wire.
+    """
+
+    point: WatchPoint
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """A frame that was seen arriving at a watch point."""
+
+    point: WatchPoint
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Frames to inject together, and the markers whose arrival closes the window.
+
+    *markers*: pairs (point, nonce); the window is closed once each nonce was seen at its point and
+    the grace time has passed, or at the time limit.  At most 128 injections: more lose frames on a
+    real datapath, and a loss looks exactly like a drop.
+    """
+
+    injections: tuple[Injection, ...]
+    markers: tuple[tuple[WatchPoint, bytes], ...] = ()
+    timeout_ms: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captured:
+    """What a window saw.  *missing*: markers that did not arrive; *lost*: frames that the apparatus
+    itself is known to have dropped.  With either, absence proves nothing.
+    """
+
+    captures: tuple[Capture, ...] = ()
+    missing: tuple[tuple[WatchPoint, bytes], ...] = ()
+    lost: int = 0
+    waited_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """The outcome of one probe.  *src*, *dst*: port paths; *leaks*: where else it was seen.
+
+    *frames*: what was sent, ``(port, frame)``, in order; the last is the one that is judged.
+    """
+
+    probe: str
+    src: str
+    dst: str
+    outcome: Outcome
+    detail: str = ""
+    leaks: tuple[WatchPoint, ...] = ()
+    frames: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)

@@ -1,0 +1,130 @@
+"""Claims, what the methods say of them, and the report of a run.
+
+A `Claim` is a sentence about the scenario, made from intent alone.  A *method* (graph, proof,
+probe, drift) gives a `Verdict` on a claim that it can judge and abstains, by giving none, on
+the rest.  `verify.agree` adds them up.  Unknown is never green.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sdn_lab.model.traffic import PairSemantics, Traffic
+
+
+class Kind(Enum):
+    """The closed list of claim kinds (design: decision 5)."""
+
+    ISOLATED = "isolated"
+    REACHABLE = "reachable"
+    UNREACHABLE = "unreachable"
+    EXACT = "exact"
+    NO_SNIFFING = "no_sniffing"
+    NO_SPOOFING = "no_spoofing"
+    CLEAN = "clean"
+    MANAGEMENT = "management"
+    SEGMENTED = "segmented"
+    REDUNDANT = "redundant"
+    DEDICATED = "dedicated"
+    INSPECTED = "inspected"
+    AS_BUILT = "as_built"
+
+
+class Status(Enum):
+    """What a method says of a claim."""
+
+    HOLDS = "holds"
+    VIOLATED = "violated"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One sentence to judge.  *id* is ``kind/objects[/protocol/port]``.
+
+    *objects* are paths: two networks (isolated, sorted), two ports in order (exact, reachable,
+    unreachable), one port (no_sniffing, no_spoofing, clean, management), two sites (redundant),
+    none (segmented).  *semantics* is set for ``exact``; *traffic* for reachable and unreachable.
+    """
+
+    id: str
+    kind: Kind
+    objects: tuple[str, ...] = ()
+    semantics: PairSemantics | None = None
+    traffic: Traffic | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One flow entry on a packet's path: *entry* in ovs-ofctl text, *origin* in the user's words."""
+
+    datapath: str
+    table: int
+    entry: str
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterexample:
+    """A packet that shows the violation.
+
+    *src* and *dst* are the ports it goes in and comes out at (*dst* may be a watch point such as
+    ``underlay:hv1``).  *before* are frames ``(port, hex)`` that must be sent first, e.g. to set up
+    connection state.  *replayed* says per backend whether it really arrived when sent again.
+    """
+
+    src: str
+    dst: str
+    packet_hex: str
+    packet: str
+    path: tuple[Step, ...] = ()
+    before: tuple[tuple[str, str], ...] = ()
+    replayed: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one method says of one claim.  *covers*: which headers or probes; *reason*: why."""
+
+    claim: str
+    kind: Kind
+    method: str
+    status: Status
+    covers: str = ""
+    reason: str = ""
+    counterexample: Counterexample | None = None
+    ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """Two methods, or a witness and its replay, contradict each other: our bug, loudly."""
+
+    claim: str
+    between: tuple[str, str]
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that a run found.  *status* is ``holds|violated|unknown|disagreement``.
+
+    *not_judged* lists claims that no chosen method can judge.  *information* are remarks that are
+    not claims (single points of failure, co-residency).  *timings_ms* is by phase.
+    """
+
+    scenario: str
+    backend: str
+    status: str
+    exit: int
+    verdicts: tuple[Verdict, ...] = ()
+    summary: Mapping[str, Status] = field(default_factory=dict)
+    disagreements: tuple[Disagreement, ...] = ()
+    not_judged: tuple[str, ...] = ()
+    information: tuple[str, ...] = ()
+    environment: Mapping[str, object] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    seed: int = 0
+    error: str = ""
