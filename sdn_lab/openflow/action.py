@@ -111,8 +111,7 @@ class Ct:
     """Connection tracking: send through the tracker in *zone*; *commit* makes the connection known.
 
     With *table* a copy with the ct fields filled in starts again at that table, and the actions after
-    this one go on with the packet as it was (ct fields cleared, unless ``commit``).  *exec_* are set_field actions
-    on ct_mark and ct_label.
+    this one go on with the packet as it was.  *exec_* are set_field actions on ct_mark and ct_label.
     """
 
     commit: bool = False
