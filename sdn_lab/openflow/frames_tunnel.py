@@ -1,0 +1,118 @@
+"""VXLAN and Geneve: an inner frame inside real outer Ethernet, IPv4 and UDP headers.
+
+The outer header is what Open vSwitch's userspace tunnels write: TTL 64, don't-fragment, UDP checksum 0,
+and a source port that is a hash of the inner flow, so that an underlay may balance by it.
+
+`*_decap` returns None for what is not ours.  For VXLAN: the I flag must be set and all other flags clear
+(RFC 7348 would have a receiver ignore them; Open vSwitch refuses such a frame, and so do we); the
+reserved byte after the VNI is ignored.  For Geneve: version 0, an Ethernet payload, no control message, and
+no critical option, since we know none.
+
+Reference: RFC 7348 section 5, RFC 8926 section 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import pack, unpack_from
+from zlib import crc32
+
+from sdn_lab.openflow.frames import Ip, Mac, ethernet, ipv4
+from sdn_lab.openflow.packet_checksum import internet, raw_sum
+from sdn_lab.openflow.packet_parse import dissect
+
+VXLAN_PORT, GENEVE_PORT = 4789, 6081
+_VXLAN_FLAGS = 0x08000000
+_TRANSPARENT_ETHERNET = 0x6558
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outer:
+    """The underlay's end points of one tunnel."""
+
+    src_mac: Mac
+    dst_mac: Mac
+    src: Ip
+    dst: Ip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decapsulated:
+    """What was in a tunnel frame.  Addresses are integers."""
+
+    vni: int
+    outer_src: int
+    outer_dst: int
+    inner: bytes
+
+
+def vxlan_encap(inner: bytes, vni: int, outer: Outer) -> bytes:
+    """Return the underlay frame that carries *inner* in VXLAN segment *vni*."""
+    return _wrap(pack("!II", _VXLAN_FLAGS, vni << 8) + inner, VXLAN_PORT, inner, outer)
+
+
+def geneve_encap(inner: bytes, vni: int, outer: Outer) -> bytes:
+    """Return the underlay frame that carries *inner* in Geneve segment *vni*, without options."""
+    return _wrap(pack("!HHI", 0, _TRANSPARENT_ETHERNET, vni << 8) + inner, GENEVE_PORT, inner, outer)
+
+
+def vxlan_decap(frame: bytes) -> Decapsulated | None:
+    """Return what *frame* carries, or None where it is no VXLAN frame for us."""
+    opened = _unwrap(frame, VXLAN_PORT)
+    if opened is None:
+        return None
+    src, dst, payload = opened
+    if len(payload) < 8 + 14:
+        return None
+    flags, vni = unpack_from("!II", payload)
+    if flags != _VXLAN_FLAGS:
+        return None
+    return Decapsulated(vni=vni >> 8, outer_src=src, outer_dst=dst, inner=payload[8:])
+
+
+def geneve_decap(frame: bytes) -> Decapsulated | None:
+    """Return what *frame* carries, or None where it is no Geneve frame for us."""
+    opened = _unwrap(frame, GENEVE_PORT)
+    if opened is None:
+        return None
+    src, dst, payload = opened
+    if len(payload) < 8:
+        return None
+    first, protocol, vni = unpack_from("!HHI", payload)
+    start = 8 + (first >> 8 & 0x3F) * 4
+    control_or_critical = first & 0xC0
+    if first >> 14 or control_or_critical or protocol != _TRANSPARENT_ETHERNET or len(payload) < start + 14:
+        return None
+    return Decapsulated(vni=vni >> 8, outer_src=src, outer_dst=dst, inner=payload[start:])
+
+
+def flow_hash(inner: bytes) -> int:
+    """Return the outer source port for *inner*: the same for all packets of one inner flow and direction."""
+    fields = dissect(inner).fields
+    names = ("eth_src", "eth_dst", "ipv4_src", "ipv4_dst", "ipv6_src", "ipv6_dst", "ip_proto")
+    ports = ("tcp_src", "tcp_dst", "udp_src", "udp_dst", "sctp_src", "sctp_dst")
+    key = repr([fields.get(name) for name in names + ports])
+    return 32768 + crc32(key.encode()) % (61000 - 32768)
+
+
+def _wrap(payload: bytes, l4_port: int, inner: bytes, outer: Outer) -> bytes:
+    datagram = pack("!HHHH", flow_hash(inner), l4_port, 8 + len(payload), 0) + payload
+    return ethernet(outer.src_mac, outer.dst_mac, 0x0800, ipv4(outer.src, outer.dst, 17, datagram))
+
+
+def _unwrap(frame: bytes, l4_port: int) -> tuple[int, int, bytes] | None:
+    """Return (outer source, destination, UDP payload), or None unless it is intact UDP to *l4_port*."""
+    found = dissect(frame)
+    fields = found.fields
+    if found.tagged or found.l4 is None or fields.get("udp_dst") != l4_port or "ipv4_src" not in fields:
+        return None
+    at = found.l4
+    if internet(frame[found.l3 : at]) != 0:
+        return None
+    length, checksum = unpack_from("!HH", frame, at + 4)
+    if not 8 <= length <= found.end - at:
+        return None
+    datagram = frame[at : at + length]
+    if checksum and internet(datagram, raw_sum(frame[found.l3 + 12 : found.l3 + 20]) + 17 + length) != 0:
+        return None
+    return fields["ipv4_src"], fields["ipv4_dst"], datagram[8:]
