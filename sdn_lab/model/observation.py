@@ -5,6 +5,7 @@ A failed apparatus is `Outcome.INCONCLUSIVE`, never isolation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -19,6 +20,14 @@ class Outcome(Enum):
     NOT_DELIVERED = "not delivered"
     LEAKED = "leaked to a third"
     INCONCLUSIVE = "inconclusive"
+
+
+class Expected(Enum):
+    """What should become of a probe's packet, by the scenario."""
+
+    DELIVERED = "delivered"  # legitimate: must arrive at its addressee, and nowhere else
+    NOTHING = "nothing"  # must be seen nowhere
+    EITHER = "either"  # may arrive at its addressee (or not), and nowhere else
 
 
 class PointKind(Enum):
@@ -89,10 +98,26 @@ class Captured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A probe's packet where it must not be, or not as it must be.
+
+    *network* is the tenant network that it was seen in: the port's, or on the underlay the one that owns
+    the VNI it travelled under; empty where there is none.  *what* says it in words.
+    """
+
+    point: WatchPoint
+    network: str = ""
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """The outcome of one probe.  *src*, *dst*: port paths; *leaks*: where else it was seen.
 
     *frames*: what was sent, ``(port, frame)``, in order; the last is the one that is judged.
+    *bears_on*: ids of the claims that this probe tests.  *sightings*: every place where the packet was and
+    must not have been, *leaks* in detail.  A legitimate packet *proves*, once delivered, that something
+    works (free text, ``ip4 from red/vm1``); an absence that *leans_on* it means nothing while it does not.
     """
 
     probe: str
@@ -102,3 +127,26 @@ class Observation:
     detail: str = ""
     leaks: tuple[WatchPoint, ...] = ()
     frames: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    expected: Expected = Expected.NOTHING
+    bears_on: tuple[str, ...] = ()
+    sightings: tuple[Sighting, ...] = ()
+    proves: tuple[str, ...] = ()
+    leans_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observations:
+    """Everything that the probes of a run saw.
+
+    *networks* maps a port to its network.  *where* names what forwards (``Open vSwitch 3.1.0``).
+    *families* were tried, *not_applicable* mean nothing for this scenario; *left_out* counts, per family,
+    planned packets beyond the budget.  *limits* are sentences about the apparatus that every verdict repeats.
+    """
+
+    seen: tuple[Observation, ...] = ()
+    networks: Mapping[str, str] = field(default_factory=dict)
+    where: str = ""
+    families: tuple[str, ...] = ()
+    not_applicable: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
