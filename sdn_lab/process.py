@@ -99,24 +99,37 @@ def run(
     return Finished(status=process.returncode, stdout=out, stderr=err)
 
 
-class Spawned:
-    """A program that runs beside us: `contracts.Child`, with the last words of its stderr."""
+class LastWords:
+    """Reads a stream to its end and keeps the last lines: what a program said before it died."""
 
-    stdin: IO[str]
-    stdout: IO[str]
-
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-        self.argv = tuple(argv)
-        self._process = _start(argv, env)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        self.stdin = self._process.stdin
-        self.stdout = self._process.stdout
-        self._stderr = self._process.stderr
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
-        self._reader = threading.Thread(target=self._drain, name=f"stderr of {argv[0]}", daemon=True)
+        self._reader = threading.Thread(target=self._drain, name="last words", daemon=True)
         self._reader.start()
+
+    def text(self, wait_s: float = 0.0) -> str:
+        """Return the last lines; wait up to *wait_s* for the end of the stream."""
+        self._reader.join(timeout=wait_s)
+        return "\n".join(self._last)
+
+    def close(self) -> None:
+        """Stop reading.  The program must have ended."""
+        self._reader.join(timeout=1.0)
+        if not self._reader.is_alive():  # else somebody inherited the pipe and holds it open
+            self._stream.close()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(ValueError, OSError):
+            self._last.extend(line.rstrip("\n") for line in self._stream)
+
+
+class Running:
+    """A program that runs beside us, in a process group of its own."""
+
+    def __init__(self, argv: Sequence[str], process: subprocess.Popen[str]) -> None:
+        self.argv = tuple(argv)
+        self._process = process
 
     @property
     def pid(self) -> int:
@@ -130,45 +143,76 @@ class Spawned:
     def kill(self) -> None:
         """End it and its process group now; idempotent."""
         _end(self._process)
-        self._reader.join(timeout=1.0)
-        for pipe in (self.stdin, self.stdout, self._stderr):
+
+
+class Spawned(Running):
+    """A program with text pipes: `contracts.Child`, and the last words of its stderr."""
+
+    stdin: IO[str]
+    stdout: IO[str]
+
+    def __init__(self, argv: Sequence[str], process: subprocess.Popen[str]) -> None:
+        super().__init__(argv, process)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self.stdin = process.stdin
+        self.stdout = process.stdout
+        self._stderr = LastWords(process.stderr)
+
+    def kill(self) -> None:
+        super().kill()
+        self._stderr.close()
+        for pipe in (self.stdin, self.stdout):
             with contextlib.suppress(BrokenPipeError, ValueError):  # unsent text, or a reader still in it
                 pipe.close()
 
     def last_words(self) -> str:
         """Return the last lines that it wrote to stderr, for a message."""
-        if self._process.poll() is not None:
-            self._reader.join(timeout=1.0)
-        return "\n".join(self._last)
+        return self._stderr.text(0.0 if self.poll() is None else 1.0)
 
     def obituary(self) -> str:
         """Return one sentence on how it ended, e.g. ``python3 was ended by SIGKILL``."""
-        status = self._process.poll()
+        status = self.poll()
         if status is None:
             return f"{_name(self.argv)} still runs"
-        self._reader.join(timeout=1.0)
-        return f"{_name(self.argv)} {ending(status)}{_last_words(list(self._last))}"
-
-    def _drain(self) -> None:
-        with contextlib.suppress(ValueError):  # closed under us by kill
-            self._last.extend(line.rstrip("\n") for line in self._stderr)
+        return f"{_name(self.argv)} {ending(status)}{_last_words(self.last_words().splitlines())}"
 
 
-def spawn(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Spawned:
+def spawn(
+    argv: Sequence[str], env: Mapping[str, str] | None = None, *, pass_fds: Sequence[int] = ()
+) -> Spawned:
     """Start a program with text pipes in a process group of its own; it dies with this process.
 
-    *env* replaces the environment.  Raises ApparatusError if there is no such program.
+    *env* replaces the environment; *pass_fds* stay open in it.  Raises ApparatusError if there is no
+    such program.
     """
-    return Spawned(argv, env)
+    return Spawned(argv, _start(argv, env, pass_fds=pass_fds))
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str] | None) -> subprocess.Popen[str]:
+def launch(
+    argv: Sequence[str], env: Mapping[str, str] | None, *, stdin: int, stdout: int, stderr: int
+) -> Running:
+    """Like `spawn`, on file descriptors of the caller's, who keeps them."""
+    return Running(argv, _start(argv, env, stdin=stdin, stdout=stdout, stderr=stderr))
+
+
+def _start(
+    argv: Sequence[str],
+    env: Mapping[str, str] | None,
+    *,
+    stdin: int = subprocess.PIPE,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
             list(argv),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=pass_fds,
             text=True,
             errors="replace",
             bufsize=1,
