@@ -1,0 +1,306 @@
+"""Actions on the wire: OpenFlow 1.3's, and the Nicira extensions in use.
+
+An action that `sdn_lab.openflow.action` has no value for is refused, never skipped.  What is sent follows
+Open vSwitch: a write to a whole field goes out as ``set_field``, to some of its bits as ``reg_load``.
+
+Reference: OpenFlow 1.3.5 section 7.2.5; ovs-actions(7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from struct import Struct
+
+from sdn_lab.openflow import action as value
+from sdn_lab.openflow import fields
+from sdn_lab.openflow.wire import error, oxm
+from sdn_lab.openflow.wire.error import WireError
+
+NICIRA = 0x00002320
+OUTPUT, PUSH_VLAN, POP_VLAN, GROUP, SET_NW_TTL, DEC_NW_TTL, SET_FIELD = 0, 17, 18, 22, 23, 24, 25
+EXPERIMENTER = 0xFFFF
+(RESUBMIT, SET_TUNNEL, REG_MOVE, REG_LOAD, SET_TUNNEL64, RESUBMIT_TABLE, OUTPUT_REG) = (1, 2, 6, 7, 9, 14, 15)
+DEC_TTL, CONTROLLER, OUTPUT_REG2, REG_LOAD2, CONJUNCTION, CT, CT_CLEAR = 18, 20, 32, 33, 34, 35, 43
+_CT_COMMIT, _CT_FORCE, _NO_TABLE, _SAME_PORT = 1, 2, 0xFF, 0xFFF8
+
+_HEAD = Struct("!HH")
+_NX = Struct("!HHIH")  # type, length, experimenter, subtype
+_PORT = Struct("!IH6x")
+_LOAD = Struct("!HIQ")
+_MOVE = Struct("!HHH")
+_CT = Struct("!HIHB3xH")
+_OUTPUT_REG = Struct("!HIH6x")
+
+
+def read_actions(buf: bytes, at: int, end: int) -> tuple[value.Action, ...]:
+    """Read a list of actions that fills *at* to *end* exactly.  Raises WireError."""
+    actions: list[value.Action] = []
+    while at < end:
+        if end - at < 8:
+            raise WireError(error.ACTION_BAD_LEN, "an action does not fit")
+        kind, length = _HEAD.unpack_from(buf, at)
+        if length < 8 or length % 8 or length > end - at:
+            raise WireError(error.ACTION_BAD_LEN, f"action {kind} says {length} bytes")
+        body = buf[at : at + length]
+        if kind == EXPERIMENTER:
+            actions.append(_read_nicira(body))
+        else:
+            actions.append(_read_standard(kind, body))
+        at += length
+    return tuple(actions)
+
+
+def _exactly(body: bytes, length: int, what: str) -> None:
+    if len(body) != length:
+        raise WireError(error.ACTION_BAD_LEN, f"{what} has {len(body)} bytes, not {length}")
+
+
+def _read_standard(kind: int, body: bytes) -> value.Action:
+    if kind == OUTPUT:
+        _exactly(body, 16, "output")
+        return _output(*_PORT.unpack_from(body, 4))
+    if kind == SET_FIELD:
+        return _read_set_field(body, 4, exact=True)
+    if kind not in (PUSH_VLAN, POP_VLAN, GROUP, SET_NW_TTL, DEC_NW_TTL):
+        raise WireError(error.ACTION_BAD_TYPE, f"action type {kind} is not known here")
+    _exactly(body, 8, f"action {kind}")
+    if kind == PUSH_VLAN:
+        eth_type = int.from_bytes(body[4:6], "big")
+        if eth_type not in (fields.ETH_VLAN, fields.ETH_QINQ):
+            raise WireError(error.ACTION_BAD_ARGUMENT, f"push_vlan cannot push EtherType {eth_type:#x}")
+        return value.PushVlan(eth_type=eth_type)
+    if kind == POP_VLAN:
+        return value.PopVlan()
+    if kind == GROUP:
+        return value.GroupAction(group_id=int.from_bytes(body[4:8], "big"))
+    if kind == SET_NW_TTL:
+        return value.SetField(field="nw_ttl", value=body[4], mask=0xFF)
+    return value.DecTtl()
+
+
+def _output(of_port: int, max_len: int) -> value.Output:
+    if of_port == value.ANY or value.MAX_PORT < of_port < value.IN_PORT:
+        raise WireError(error.ACTION_BAD_OUT_PORT, f"output to port {of_port:#x}")
+    return value.Output(of_port=of_port, max_len=max_len if of_port == value.CONTROLLER else 0xFFFF)
+
+
+def _read_set_field(body: bytes, at: int, *, exact: bool) -> value.SetField:
+    try:
+        code, own, mask, stop = oxm.read_element(body, at, len(body))
+        parts = oxm.translate(code, own, mask)
+    except WireError as fault:
+        pair = {
+            error.MATCH_BAD_FIELD: error.ACTION_BAD_SET_TYPE,
+            error.MATCH_BAD_LEN: error.ACTION_BAD_SET_LEN,
+        }.get(fault.pair, error.ACTION_BAD_SET_ARGUMENT)
+        raise WireError(pair, fault.why) from None
+    if len(body) - stop >= 8 or any(body[stop:]):
+        raise WireError(error.ACTION_BAD_SET_LEN, f"set_field of {code.name} has bytes left over")
+    if (exact and mask is not None) or len(parts) != 1:
+        raise WireError(error.ACTION_BAD_SET_ARGUMENT, f"set_field of {code.name} cannot have this mask")
+    name, own, written = parts[0]
+    _check_writable(name)
+    return value.SetField(field=name, value=own, mask=written)
+
+
+def _check_writable(name: str) -> None:
+    if not fields.FIELDS[name].writable:
+        raise WireError(error.ACTION_BAD_SET_ARGUMENT, f"{name} cannot be written")
+
+
+def _ofs_nbits(packed: int) -> tuple[int, int]:
+    return packed >> 6, (packed & 0x3F) + 1
+
+
+def _read_nicira(body: bytes) -> value.Action:
+    if len(body) < 16:
+        raise WireError(error.ACTION_BAD_LEN, f"an experimenter's action has {len(body)} bytes")
+    _, _, experimenter, subtype = _NX.unpack_from(body)
+    if experimenter != NICIRA:
+        raise WireError(error.ACTION_BAD_EXPERIMENTER, f"experimenter {experimenter:#x} is not known here")
+    reader = _NICIRA.get(subtype)
+    if reader is None:
+        raise WireError(error.ACTION_BAD_EXP_TYPE, f"Nicira action {subtype} is not known here")
+    return reader(body)
+
+
+def _read_resubmit(body: bytes) -> value.Resubmit:
+    _exactly(body, 16, "resubmit")
+    port = int.from_bytes(body[10:12], "big")
+    table = body[12] if body[9] == RESUBMIT_TABLE else _NO_TABLE
+    return value.Resubmit(
+        in_port=None if port == _SAME_PORT else oxm.wide_port(port),
+        table=None if table == _NO_TABLE else table,
+    )
+
+
+def _read_set_tunnel(body: bytes) -> value.SetField:
+    wide = body[9] == SET_TUNNEL64
+    _exactly(body, 24 if wide else 16, "set_tunnel")
+    return value.SetField(
+        field="tun_id", value=int.from_bytes(body[16:24] if wide else body[12:16], "big"), mask=(1 << 64) - 1
+    )
+
+
+def _read_move(body: bytes) -> value.Move:
+    if len(body) < 24:
+        raise WireError(error.ACTION_BAD_LEN, f"move has {len(body)} bytes")
+    bits, source_at, target_at = _MOVE.unpack_from(body, 10)
+    source, at = oxm.read_subfield(body, 16, len(body), source_at, bits)
+    target, at = oxm.read_subfield(body, at, len(body), target_at, bits)
+    if len(body) - at >= 8:
+        raise WireError(error.ACTION_BAD_LEN, "move has bytes left over")
+    _check_writable(target.field)
+    return value.Move(source=source, target=target)
+
+
+def _read_load(body: bytes) -> value.SetField:
+    _exactly(body, 24, "reg_load")
+    packed, _, own = _LOAD.unpack_from(body, 10)
+    target, _ = oxm.read_subfield(body, 12, 16, *_ofs_nbits(packed))
+    if own >> target.bits:
+        raise WireError(
+            error.ACTION_BAD_ARGUMENT, f"{own:#x} does not fit {target.bits} bits of {target.field}"
+        )
+    _check_writable(target.field)
+    mask = ((1 << target.bits) - 1) << target.start
+    return value.SetField(field=target.field, value=own << target.start, mask=mask)
+
+
+def _read_output_reg(body: bytes) -> value.OutputField:
+    _exactly(body, 24, "output_reg")
+    if body[9] == OUTPUT_REG:
+        packed, _, max_len = _OUTPUT_REG.unpack_from(body, 10)
+        source, _ = oxm.read_subfield(body, 12, 16, *_ofs_nbits(packed))
+    else:
+        packed, max_len = _HEAD.unpack_from(body, 10)
+        source, _ = oxm.read_subfield(body, 14, len(body), *_ofs_nbits(packed))
+    return value.OutputField(source=source, max_len=max_len)
+
+
+def _read_controller(body: bytes) -> value.Output:
+    _exactly(body, 16, "controller")
+    return value.Output(of_port=value.CONTROLLER, max_len=int.from_bytes(body[10:12], "big"))
+
+
+def _read_conjunction(body: bytes) -> value.Conjunction:
+    _exactly(body, 16, "conjunction")
+    clause, n_clauses, number = body[10], body[11], int.from_bytes(body[12:16], "big")
+    if not 2 <= n_clauses <= 64 or clause >= n_clauses:
+        raise WireError(error.ACTION_BAD_ARGUMENT, f"conjunction with clause {clause + 1} of {n_clauses}")
+    return value.Conjunction(id=number, clause=clause + 1, n_clauses=n_clauses)
+
+
+def _read_ct(body: bytes) -> value.Ct:
+    if len(body) < 24:
+        raise WireError(error.ACTION_BAD_LEN, f"ct has {len(body)} bytes")
+    flags, zone_field, zone, table, alg = _CT.unpack_from(body, 10)
+    if flags & ~(_CT_COMMIT | _CT_FORCE) or (flags & _CT_FORCE and not flags & _CT_COMMIT):
+        raise WireError(error.ACTION_BAD_ARGUMENT, f"ct has flags {flags:#x}")
+    if alg:
+        raise WireError(error.ACTION_BAD_ARGUMENT, f"ct helper {alg} is not known here")
+    source: int | value.Subfield = zone
+    if zone_field:
+        source, _ = oxm.read_subfield(body, 12, 16, *_ofs_nbits(zone))
+        if source.bits > 16:
+            raise WireError(error.ACTION_BAD_ARGUMENT, f"a ct zone has 16 bits, not {source.bits}")
+    inner = read_actions(body, 24, len(body))
+    written = tuple(a for a in inner if isinstance(a, value.SetField) and a.field in ("ct_mark", "ct_label"))
+    if len(written) != len(inner) or (inner and not flags & _CT_COMMIT):
+        raise WireError(
+            error.ACTION_BAD_ARGUMENT, "ct may only write ct_mark and ct_label, and when it commits"
+        )
+    return value.Ct(
+        commit=bool(flags & _CT_COMMIT),
+        force=bool(flags & _CT_FORCE),
+        table=None if table == _NO_TABLE else table,
+        zone=source,
+        exec_=written,
+    )
+
+
+_NICIRA: dict[int, Callable[[bytes], value.Action]] = {
+    RESUBMIT: _read_resubmit,
+    RESUBMIT_TABLE: _read_resubmit,
+    SET_TUNNEL: _read_set_tunnel,
+    SET_TUNNEL64: _read_set_tunnel,
+    REG_MOVE: _read_move,
+    REG_LOAD: _read_load,
+    REG_LOAD2: lambda body: _read_set_field(body, 10, exact=False),
+    OUTPUT_REG: _read_output_reg,
+    OUTPUT_REG2: _read_output_reg,
+    CONTROLLER: _read_controller,
+    CONJUNCTION: _read_conjunction,
+    CT: _read_ct,
+    CT_CLEAR: lambda _: value.CtClear(),
+    DEC_TTL: lambda _: value.DecTtl(),
+}
+
+
+def write_actions(actions: Iterable[value.Action]) -> bytes:
+    """Return the list of actions."""
+    return b"".join(_write(a) for a in actions)
+
+
+def _standard(kind: int, body: bytes) -> bytes:
+    length = 4 + len(body)
+    return _HEAD.pack(kind, length + -length % 8) + body + bytes(-length % 8)
+
+
+def _nicira(subtype: int, body: bytes) -> bytes:
+    length = 10 + len(body)
+    return _NX.pack(EXPERIMENTER, length + -length % 8, NICIRA, subtype) + body + bytes(-length % 8)
+
+
+def _write(a: value.Action) -> bytes:
+    match a:
+        case value.Output():
+            return _standard(OUTPUT, _PORT.pack(a.of_port, a.max_len if a.of_port == value.CONTROLLER else 0))
+        case value.OutputField():
+            packed = a.source.start << 6 | a.source.bits - 1
+            header = int.from_bytes(oxm.write_field(a.source.field)[:4], "big")
+            return _nicira(OUTPUT_REG, _OUTPUT_REG.pack(packed, header, a.max_len))
+        case value.SetField():
+            return _write_set_field(a)
+        case value.Move():
+            body = _MOVE.pack(a.source.bits, a.source.start, a.target.start)
+            return _nicira(REG_MOVE, body + oxm.write_field(a.source.field) + oxm.write_field(a.target.field))
+        case value.GroupAction():
+            return _standard(GROUP, a.group_id.to_bytes(4, "big"))
+        case value.PushVlan():
+            return _standard(PUSH_VLAN, a.eth_type.to_bytes(2, "big"))
+        case value.PopVlan():
+            return _standard(POP_VLAN, b"")
+        case value.DecTtl():
+            return _standard(DEC_NW_TTL, b"")
+        case value.Resubmit():
+            port = _SAME_PORT if a.in_port is None else oxm.narrow_port(a.in_port)
+            table = _NO_TABLE if a.table is None else a.table
+            return _nicira(RESUBMIT_TABLE, port.to_bytes(2, "big") + bytes((table, 0, 0, 0)))
+        case value.Ct():
+            return _write_ct(a)
+        case value.CtClear():
+            return _nicira(CT_CLEAR, b"")
+        case value.Conjunction():
+            return _nicira(CONJUNCTION, bytes((a.clause - 1, a.n_clauses)) + a.id.to_bytes(4, "big"))
+
+
+def _write_set_field(a: value.SetField) -> bytes:
+    if a.mask == fields.FIELDS[a.field].full_mask:
+        return _standard(SET_FIELD, oxm.write_element(a.field, a.value))
+    start = (a.mask & -a.mask).bit_length() - 1
+    run = a.mask >> start
+    if run & (run + 1) or run.bit_length() > 64 or a.field == "tcp_flags":
+        return _nicira(REG_LOAD2, oxm.write_element(a.field, a.value, a.mask))
+    header = int.from_bytes(oxm.write_field(a.field), "big")
+    return _nicira(REG_LOAD, _LOAD.pack(start << 6 | run.bit_length() - 1, header, a.value >> start))
+
+
+def _write_ct(a: value.Ct) -> bytes:
+    flags = (_CT_COMMIT if a.commit else 0) | (_CT_FORCE if a.force else 0)
+    header, zone = 0, a.zone
+    if isinstance(zone, value.Subfield):
+        header = int.from_bytes(oxm.write_field(zone.field), "big")
+        zone = zone.start << 6 | zone.bits - 1
+    table = _NO_TABLE if a.table is None else a.table
+    return _nicira(CT, _CT.pack(flags, header, zone, table, 0) + write_actions(a.exec_))

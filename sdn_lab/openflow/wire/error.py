@@ -1,0 +1,77 @@
+"""The errors that a switch answers with.  OpenFlow Switch Specification 1.3.5, section 7.4.4.
+
+Each constant is a pair (type, code).
+"""
+
+from __future__ import annotations
+
+Pair = tuple[int, int]
+
+HELLO_INCOMPATIBLE: Pair = (0, 0)
+
+REQUEST_BAD_VERSION: Pair = (1, 0)
+REQUEST_BAD_TYPE: Pair = (1, 1)
+REQUEST_BAD_MULTIPART: Pair = (1, 2)
+REQUEST_BAD_EXPERIMENTER: Pair = (1, 3)
+REQUEST_BAD_LEN: Pair = (1, 6)
+REQUEST_BUFFER_UNKNOWN: Pair = (1, 8)
+REQUEST_BAD_TABLE_ID: Pair = (1, 9)
+REQUEST_IS_SLAVE: Pair = (1, 10)
+REQUEST_BAD_PORT: Pair = (1, 11)
+REQUEST_BAD_PACKET: Pair = (1, 12)
+REQUEST_MULTIPART_OVERFLOW: Pair = (1, 13)
+
+ACTION_BAD_TYPE: Pair = (2, 0)
+ACTION_BAD_LEN: Pair = (2, 1)
+ACTION_BAD_EXPERIMENTER: Pair = (2, 2)
+ACTION_BAD_EXP_TYPE: Pair = (2, 3)
+ACTION_BAD_OUT_PORT: Pair = (2, 4)
+ACTION_BAD_ARGUMENT: Pair = (2, 5)
+ACTION_BAD_OUT_GROUP: Pair = (2, 9)
+ACTION_MATCH_INCONSISTENT: Pair = (2, 10)
+ACTION_BAD_SET_TYPE: Pair = (2, 13)
+ACTION_BAD_SET_LEN: Pair = (2, 14)
+ACTION_BAD_SET_ARGUMENT: Pair = (2, 15)
+
+INSTRUCTION_UNKNOWN: Pair = (3, 0)
+INSTRUCTION_UNSUPPORTED: Pair = (3, 1)
+INSTRUCTION_BAD_TABLE_ID: Pair = (3, 2)
+INSTRUCTION_BAD_EXPERIMENTER: Pair = (3, 5)
+INSTRUCTION_BAD_LEN: Pair = (3, 7)
+
+MATCH_BAD_TYPE: Pair = (4, 0)
+MATCH_BAD_LEN: Pair = (4, 1)
+MATCH_BAD_WILDCARDS: Pair = (4, 5)
+MATCH_BAD_FIELD: Pair = (4, 6)
+MATCH_BAD_VALUE: Pair = (4, 7)
+MATCH_BAD_MASK: Pair = (4, 8)
+MATCH_BAD_PREREQ: Pair = (4, 9)
+MATCH_DUP_FIELD: Pair = (4, 10)
+
+FLOW_BAD_TABLE_ID: Pair = (5, 2)
+FLOW_OVERLAP: Pair = (5, 3)
+FLOW_BAD_COMMAND: Pair = (5, 6)
+FLOW_BAD_FLAGS: Pair = (5, 7)
+
+GROUP_EXISTS: Pair = (6, 0)
+GROUP_INVALID: Pair = (6, 1)
+GROUP_LOOP: Pair = (6, 7)
+GROUP_UNKNOWN: Pair = (6, 8)
+GROUP_CHAINED: Pair = (6, 9)
+GROUP_BAD_TYPE: Pair = (6, 10)
+GROUP_BAD_COMMAND: Pair = (6, 11)
+GROUP_BAD_BUCKET: Pair = (6, 12)
+GROUP_BAD_WATCH: Pair = (6, 13)
+
+CONFIG_BAD_FLAGS: Pair = (10, 0)
+ROLE_STALE: Pair = (11, 0)
+ROLE_BAD: Pair = (11, 2)
+
+
+class WireError(Exception):
+    """A message that cannot be used; *pair* is what the switch answers, the text is for a person."""
+
+    def __init__(self, pair: Pair, why: str) -> None:
+        self.pair = pair
+        self.why = why
+        super().__init__(f"{why} (error type {pair[0]}, code {pair[1]})")

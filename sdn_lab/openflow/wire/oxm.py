@@ -1,0 +1,234 @@
+"""OXM: a match, and the fields inside actions, as type-length-value elements.
+
+Every row of `fields.FIELDS` has its own number on the wire; Nicira's older numbers for the same fields are
+accepted too (``NXM_OF_ETH_DST``), and three that do not fit a row are translated: ``NXM_OF_VLAN_TCI`` into
+`vlan_vid` and `vlan_pcp`, ``NXM_OF_IP_TOS`` into `ip_dscp`, the 16 bits of ``NXM_OF_IN_PORT`` into 32.
+
+What we send is what Open vSwitch sends to an OpenFlow 1.3 controller; so ``tcp_flags`` goes out in ONF's
+experimenter form and is read in both.
+
+Prerequisites are checked in the order of the elements, as Open vSwitch does: ``nw_ttl`` before ``eth_type``
+is refused.  Reference: OpenFlow 1.3.5 section 7.2.3; ovs-fields(7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+
+from sdn_lab.openflow import action, fields
+from sdn_lab.openflow.match import Match
+from sdn_lab.openflow.wire import error
+from sdn_lab.openflow.wire.error import WireError
+
+OFPMT_OXM = 1
+_HEADER = Struct("!HBB")
+_MATCH = Struct("!HH")
+_WIDE = {"ipv6_flabel": 4}  # on the wire wider than its bits need
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A field's number on the wire: OXM class, field, size of the value in bytes."""
+
+    name: str
+    oxm_class: int
+    number: int
+    size: int
+    experimenter: int = 0
+
+    def header(self, masked: bool) -> bytes:
+        """Return the element's header; an experimenter's id follows the four bytes."""
+        own = self.size * (2 if masked else 1)
+        if not self.experimenter:
+            return _HEADER.pack(self.oxm_class, self.number << 1 | masked, own)
+        tail = self.experimenter.to_bytes(4, "big")
+        return _HEADER.pack(self.oxm_class, self.number << 1 | masked, own + 4) + tail
+
+
+_VLAN_TCI, _IP_TOS = "vlan_tci", "ip_tos"  # translated, not rows
+_NXM_0 = (
+    *("in_port", "eth_dst", "eth_src", "eth_type", _VLAN_TCI, _IP_TOS, "ip_proto", "ipv4_src", "ipv4_dst"),
+    *(
+        "tcp_src",
+        "tcp_dst",
+        "udp_src",
+        "udp_dst",
+        "icmpv4_type",
+        "icmpv4_code",
+        "arp_op",
+        "arp_spa",
+        "arp_tpa",
+    ),
+)
+_NXM_1_FROM_16 = (
+    *("tun_id", "arp_sha", "arp_tha", "ipv6_src", "ipv6_dst", "icmpv6_type", "icmpv6_code", "nd_target"),
+    *("nd_sll", "nd_tll", "ip_frag", "ipv6_flabel", "ip_ecn", "nw_ttl"),
+)
+_NXM_SIZE = {"in_port": 2, _VLAN_TCI: 2, _IP_TOS: 1}
+
+
+def _size(name: str) -> int:
+    return _WIDE.get(name) or (fields.FIELDS[name].bits + 7) // 8
+
+
+def _codes() -> tuple[dict[str, Code], dict[tuple[int, int, int], Code]]:
+    """Return what each field is sent as, and what each number (class, field, experimenter) is read as."""
+    sent: dict[str, Code] = {}
+    read: dict[tuple[int, int, int], Code] = {}
+    aliases = [(name, fields.OFPXMC_NXM_0, n) for n, name in enumerate(_NXM_0)]
+    aliases += [(name, fields.OFPXMC_NXM_1, n) for n, name in enumerate(_NXM_1_FROM_16, start=16)]
+    for name, oxm_class, number in aliases:
+        size = _NXM_SIZE.get(name) if oxm_class == fields.OFPXMC_NXM_0 else None
+        read[oxm_class, number, 0] = Code(name, oxm_class, number, size or _size(name))
+    for row in fields.FIELDS.values():
+        code = Code(row.name, *row.oxm, _size(row.name))
+        sent[row.name] = read[code.oxm_class, code.number, 0] = code
+    flags = Code("tcp_flags", fields.OFPXMC_EXPERIMENTER, 42, 2, fields.ONF)
+    sent["tcp_flags"] = read[flags.oxm_class, flags.number, fields.ONF] = flags
+    return sent, read
+
+
+_SENT, _READ = _codes()
+
+
+def read_header(buf: bytes, at: int, end: int, fault: error.Pair) -> tuple[Code, bool, int, int]:
+    """Read an element's header.  Return its code, whether it is masked, where its value starts and ends.
+
+    *fault* is the error for a length that cannot be; an unknown field is `MATCH_BAD_FIELD`.
+    """
+    if end - at < 4:
+        raise WireError(fault, "an OXM header does not fit")
+    oxm_class, number, length = _HEADER.unpack_from(buf, at)
+    masked, start, experimenter = bool(number & 1), at + 4, 0
+    stop = start + length
+    if oxm_class == fields.OFPXMC_EXPERIMENTER:
+        if end - start < 4 or length < 4:
+            raise WireError(fault, "an experimenter OXM header does not fit")
+        experimenter = int.from_bytes(buf[start : start + 4], "big")
+        start += 4
+    code = _READ.get((oxm_class, number >> 1, experimenter))
+    if code is None:
+        raise WireError(
+            error.MATCH_BAD_FIELD, f"OXM class {oxm_class:#x} has no field {number >> 1} that is known here"
+        )
+    return code, masked, start, stop
+
+
+def read_element(buf: bytes, at: int, end: int) -> tuple[Code, int, int | None, int]:
+    """Read one element with its value.  Return its code, value, mask (None: exact) and where it ends."""
+    code, masked, start, stop = read_header(buf, at, end, error.MATCH_BAD_LEN)
+    size = code.size
+    if stop - start != size * (2 if masked else 1) or stop > end:
+        raise WireError(error.MATCH_BAD_LEN, f"{code.name} has a value of {stop - start} bytes")
+    value = int.from_bytes(buf[start : start + size], "big")
+    mask = int.from_bytes(buf[start + size : stop], "big") if masked else None
+    if mask == (1 << 8 * size) - 1:
+        mask = None
+    if mask is not None and value & ~mask:
+        raise WireError(error.MATCH_BAD_WILDCARDS, f"{code.name} has value bits outside its mask")
+    return code, value, mask, stop
+
+
+def translate(code: Code, value: int, mask: int | None) -> list[tuple[str, int, int]]:
+    """Turn an element into tests (or writes) of rows: field, value, mask.  Raises WireError."""
+    full = (1 << 8 * code.size) - 1
+    mask = full if mask is None else mask
+    if code.name == _VLAN_TCI:
+        parts = [("vlan_vid", value & 0x1FFF, mask & 0x1FFF), ("vlan_pcp", value >> 13, mask >> 13)]
+    elif code.name == _IP_TOS:
+        parts = [("ip_dscp", value >> 2, mask >> 2)]
+    elif code.name == "in_port" and code.size == 2:
+        parts = [("in_port", wide_port(value), 0xFFFFFFFF if mask == full else mask)]
+    else:
+        row = fields.FIELDS[code.name]
+        parts = [(code.name, value, row.full_mask if mask == full else mask)]
+    for name, own, test in parts:
+        row = fields.FIELDS[name]
+        if own > row.full_mask:
+            raise WireError(error.MATCH_BAD_VALUE, f"{name}={own:#x} does not fit {row.bits} bits")
+        if test > row.full_mask or (test not in (0, row.full_mask) and not row.maskable):
+            raise WireError(error.MATCH_BAD_MASK, f"{name} cannot have the mask {test:#x}")
+    return [part for part in parts if part[2]]
+
+
+def wide_port(number: int) -> int:
+    """Turn a 16-bit port number of OpenFlow 1.0 into a 32-bit one."""
+    return number | 0xFFFF0000 if number >= 0xFF00 else number
+
+
+def narrow_port(number: int) -> int:
+    """Turn a 32-bit port number into OpenFlow 1.0's 16 bits."""
+    return number & 0xFFFF
+
+
+def read_match(buf: bytes, at: int, end: int) -> tuple[Match, int]:
+    """Read an ``ofp_match``.  Return it and where its padding ends.  Raises WireError."""
+    if end - at < 8:
+        raise WireError(error.MATCH_BAD_LEN, "the match does not fit")
+    kind, length = _MATCH.unpack_from(buf, at)
+    if kind != OFPMT_OXM:
+        raise WireError(error.MATCH_BAD_TYPE, f"match type {kind} is not OXM")
+    stop, padded = at + length, at + (length + 7) // 8 * 8
+    if length < 4 or padded > end:
+        raise WireError(error.MATCH_BAD_LEN, f"the match says {length} bytes")
+    at += 4
+    tests: dict[str, tuple[int, int]] = {}
+    seen: set[str] = set()
+    while at < stop:
+        code, value, mask, at = read_element(buf, at, stop)
+        if code.name in seen:
+            raise WireError(error.MATCH_DUP_FIELD, f"{code.name} is tested twice")
+        seen.add(code.name)
+        for name, own, test in translate(code, value, mask):
+            if name in tests:
+                raise WireError(error.MATCH_DUP_FIELD, f"{name} is tested twice")
+            _check_prerequisites(name, tests)
+            tests[name] = own, test
+    return Match.from_tests(tests), padded
+
+
+def _check_prerequisites(name: str, tests: dict[str, tuple[int, int]]) -> None:
+    for needed, values in fields.FIELDS[name].needs:
+        value, mask = tests.get(needed, (0, 0))
+        if mask != fields.FIELDS[needed].full_mask or value not in values:
+            allowed = " or ".join(hex(v) for v in values)
+            raise WireError(error.MATCH_BAD_PREREQ, f"{name} is tested without {needed}={allowed} before it")
+
+
+def write_element(name: str, value: int, mask: int | None = None) -> bytes:
+    """Return the element for one field; *mask* None is exact."""
+    code = _SENT[name]
+    if mask is None or mask == fields.FIELDS[name].full_mask:
+        return code.header(masked=False) + value.to_bytes(code.size, "big")
+    return code.header(masked=True) + value.to_bytes(code.size, "big") + mask.to_bytes(code.size, "big")
+
+
+def write_match(match: Match) -> bytes:
+    """Return the ``ofp_match``, padded."""
+    body = b"".join(write_element(name, value, mask) for name, value, mask in match.tests)
+    length = 4 + len(body)
+    return _MATCH.pack(OFPMT_OXM, length) + body + bytes(-length % 8)
+
+
+def read_subfield(buf: bytes, at: int, end: int, start: int, bits: int) -> tuple[action.Subfield, int]:
+    """Read the header that names a field inside an action, *bits* bits from *start*.  Raises WireError."""
+    code, masked, after, _ = read_header(buf, at, end, error.ACTION_BAD_ARGUMENT)
+    if masked:
+        raise WireError(error.ACTION_BAD_ARGUMENT, f"{code.name} is named with a mask")
+    name = code.name
+    if name == _VLAN_TCI:
+        name, start = ("vlan_pcp", start - 13) if start >= 13 else ("vlan_vid", start)
+    if name == _IP_TOS:
+        name, start = "ip_dscp", start - 2
+    if bits < 1 or start < 0 or start + bits > fields.FIELDS[name].bits:
+        raise WireError(
+            error.ACTION_BAD_ARGUMENT,
+            f"{name} has no bits {start} to {start + bits - 1} that one action can name",
+        )
+    return action.Subfield(field=name, start=start, bits=bits), after
+
+
+def write_field(name: str) -> bytes:
+    """Return the header that names a field inside an action."""
+    return _SENT[name].header(masked=False)
