@@ -1,0 +1,129 @@
+"""What may be typed.  A verb, flag, method or format whose issue is not done is refused as "not yet"."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from sdn_lab import __version__
+from sdn_lab.cli import verbs
+from sdn_lab.model.diagnostic import Diagnostic, InputError
+
+BACKENDS = ("sim", "mininet")
+METHODS = ("graph", "probe")
+FORMATS = ("text", "json", "junit")
+
+_LATER_VERBS = {
+    "up", "check", "apply", "exec", "shell", "capture", "status", "down", "prove", "trace", "graph",
+    "compare-steering",
+}  # fmt: skip
+_LATER_METHODS = {"proof", "drift"}
+_LATER_FORMATS = {"sarif", "html", "md", "png"}
+_LATER_FLAGS = {
+    "--ryu": "another Ryu than os-ken",
+    "--datapath": "another datapath than netdev",
+    "--name": "labs with names",
+    "--gate": "the gate before sending",
+    "--set": "generators",
+}
+
+
+def usage_error(what: str, fix: str = "") -> InputError:
+    """Return the error for words that cannot be used."""
+    return InputError((Diagnostic(code="USE001", what=what, fix=fix),))
+
+
+def not_yet(what: str) -> InputError:
+    """Return the error for what a later issue brings."""
+    return InputError((Diagnostic(code="USE002", what=f"{what}: not yet in version {__version__}"),))
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but its errors are ours: one shape, exit 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise usage_error(message, fix=f"see `{self.prog} --help`")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the parsed words with ``verb`` set to the function to call.  Raises InputError."""
+    if argv and argv[0] in _LATER_VERBS:
+        raise not_yet(f"the verb '{argv[0]}'")
+    for word in argv:
+        flag = word.partition("=")[0]
+        if flag in _LATER_FLAGS:
+            raise not_yet(f"{flag} ({_LATER_FLAGS[flag]})")
+    arguments = _parser().parse_args(argv)
+    if arguments.verb is None:
+        raise usage_error("no verb given", fix="try `sdn-lab run overlap`, or `sdn-lab --help`")
+    return arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="sdn-lab",
+        description="Build multi-tenant virtual networks from one file and show that they are isolated.",
+        epilog="exit codes: 0 holds, 1 violated, 2 bad input, 3 unknown, 4 methods disagree, "
+        "5 backend or privilege missing, 6 the lab failed",
+    )
+    parser.add_argument("--version", action="version", version=f"sdn-lab {__version__}")
+    parser.set_defaults(verb=None)
+    words = parser.add_subparsers(metavar="VERB")
+
+    run = words.add_parser("run", help="build, push, verify by every method, report, tear down")
+    run.set_defaults(verb=verbs.run)
+    run.add_argument("scenario", help="a file, or the name of a scenario that ships")
+    run.add_argument("--backend", choices=BACKENDS, default="sim", help="where it runs (default: sim)")
+    run.add_argument("--methods", type=_methods, default=METHODS, metavar="M,M", help="graph, probe")
+    run.add_argument(
+        "--report", type=_report, action="append", default=[], metavar="FORMAT=FILE",
+        help="json, junit or text; may be repeated",
+    )  # fmt: skip
+    run.add_argument("--seed", type=int, default=0, help="for nonces and everything else that is drawn")
+    run.add_argument(
+        "--controller", metavar="NAME|PATH", help="a Ryu app that ships, or a file of yours (default: overlay)"
+    )
+    run.add_argument("--flows", type=Path, metavar="DIR", help="load DIR/<hypervisor>.flows; compile nothing")
+    run.add_argument("--pcap-dir", type=Path, metavar="DIR", help="write the packets behind every violation")
+
+    compile_ = words.add_parser("compile", help="write one file of flow entries for each hypervisor")
+    compile_.set_defaults(verb=verbs.compile_)
+    compile_.add_argument("scenario")
+    compile_.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+
+    validate = words.add_parser("validate", help="check a scenario file; say all that is wrong with it")
+    validate.set_defaults(verb=verbs.validate)
+    validate.add_argument("scenario", nargs="+")
+
+    schema = words.add_parser("schema", help="print the JSON Schema of scenario files, for editors")
+    schema.set_defaults(verb=verbs.schema)
+    doctor = words.add_parser("doctor", help="say what this machine can run, and what is missing")
+    doctor.set_defaults(verb=verbs.doctor)
+    list_ = words.add_parser("list", help="list the scenarios and controllers that ship")
+    list_.set_defaults(verb=verbs.list_)
+    return parser
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for name in names:
+        if name in _LATER_METHODS:
+            raise not_yet(f"the method '{name}'")
+        if name not in METHODS:
+            raise usage_error(f"'{name}' is not a method", fix=f"choose from {', '.join(METHODS)}")
+    if not names:
+        raise usage_error("--methods names no method", fix=f"choose from {', '.join(METHODS)}")
+    return names
+
+
+def _report(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if name in _LATER_FORMATS:
+        raise not_yet(f"the report format '{name}'")
+    if name not in FORMATS or not equals or not path:
+        raise usage_error(
+            f"--report {text} is not FORMAT=FILE", fix=f"for example --report json=out.json; {', '.join(FORMATS)}"
+        )
+    return name, Path(path)

@@ -1,0 +1,115 @@
+"""One function a verb: words to stage calls to printed text.  Returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from sdn_lab.model.diagnostic import InputError
+from sdn_lab.model.intent import Scenario
+
+
+def run(words: argparse.Namespace) -> int:
+    """The main job."""
+    from sdn_lab import lab
+    from sdn_lab.cli.arguments import usage_error
+    from sdn_lab.cli.progress import Progress
+    from sdn_lab.report import REPORTERS
+
+    if words.flows is not None and words.controller is not None:
+        raise usage_error(
+            "--flows and --controller exclude each other",
+            fix="with --flows the tables come from the folder, and no controller corrects them",
+        )
+    scenario = _scenario(words.scenario)
+    for _, path in words.report:
+        _writable(path)
+    options = lab.Options(
+        backend=words.backend,
+        methods=words.methods,
+        seed=words.seed,
+        controller=words.controller or "overlay",
+        flows=words.flows,
+        pcap_dir=words.pcap_dir,
+    )
+    with Progress() as progress:
+        report = lab.run(scenario, options, progress)
+    REPORTERS["text"].print(report, scenario, sys.stdout)
+    for name, path in words.report:
+        REPORTERS[name].write(report, scenario, path)
+    return report.exit
+
+
+def compile_(words: argparse.Namespace) -> int:
+    """Write DIR/<hypervisor>.flows, commented with origins."""
+    from sdn_lab import lab
+
+    scenario = _scenario(words.scenario)
+    written = lab.compile_to(scenario, words.output)
+    for path, entries in written:
+        print(f"{path}: {entries} flow entries")
+    return 0
+
+
+def validate(words: argparse.Namespace) -> int:
+    """Check every file that was named; all problems of all of them."""
+    problems = []
+    for name in words.scenario:
+        try:
+            scenario = _scenario(name)
+        except InputError as error:
+            problems.extend(error.diagnostics)
+        else:
+            print(
+                f"{name}: {len(scenario.tenants)} tenants, {len(scenario.networks)} networks, "
+                f"{len(scenario.ports)} ports on {len(scenario.underlay.hypervisors)} hypervisors"
+            )
+    if problems:
+        raise InputError(tuple(problems))
+    return 0
+
+
+def schema(_: argparse.Namespace) -> int:
+    """Print the JSON Schema of scenario files."""
+    from sdn_lab.scenario import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def doctor(_: argparse.Namespace) -> int:
+    """Say what this machine can run; 5 when something is missing for the mininet backend."""
+    from sdn_lab import doctor as machine
+
+    capabilities = machine.examine()
+    for line in machine.render(capabilities):
+        print(line)
+    return 0 if all(c.present or not c.required for c in capabilities) else 5
+
+
+def list_(_: argparse.Namespace) -> int:
+    """List what ships."""
+    from sdn_lab.control import shipped_controllers
+    from sdn_lab.scenario import shipped
+
+    for title, rows in (("scenarios", shipped()), ("controllers", shipped_controllers())):
+        print(f"{title}:")
+        for name, summary in rows:
+            print(f"  {name:<20} {summary}")
+    return 0
+
+
+def _scenario(name: str) -> Scenario:
+    from sdn_lab.scenario import find, load
+
+    return load(find(name))
+
+
+def _writable(path: Path) -> None:
+    """Refuse a report path before the lab is built, not after."""
+    from sdn_lab.cli.arguments import usage_error
+
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise usage_error(f"cannot write the report to '{path}'", fix="name a file in a folder that exists")

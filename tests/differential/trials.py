@@ -1,0 +1,275 @@
+"""What to send through a scenario, and what intent alone says must become of it.
+
+A `Trial` is one frame from one port with two sets: ports that *must* receive it and ports that *may*.
+Steps of a conversation are consecutive rounds; all frames of a round may be sent in any order.
+Nothing here knows a flow entry: expectations come from `scenario.claims` and from the scenario.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
+
+from sdn_lab.model.intent import Port, Scenario
+from sdn_lab.model.traffic import TCP, UDP, Microflow, PairSemantics
+from sdn_lab.openflow import frames
+from sdn_lab.scenario.claims import boundaries, pair
+
+from . import conversation as talk
+
+NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One frame.  *label* says in words what it is."""
+
+    src: str
+    frame: bytes
+    must: frozenset[str]
+    may: frozenset[str]
+    label: str
+
+
+def _exactly(src: Port, data: bytes, to: frozenset[str], label: str) -> Trial:
+    return Trial(src=src.path, frame=data, must=to, may=to, label=label)
+
+
+def pairs(scenario: Scenario) -> Iterator[tuple[Port, Port]]:
+    """Ordered pairs of distinct ports in one network."""
+    for src in scenario.ports:
+        for dst in scenario.ports:
+            if src.path != dst.path and src.network == dst.network:
+                yield src, dst
+
+
+@dataclass(slots=True)
+class Talk:
+    """One conversation: who opened it, the flow with its mark, what the claims say."""
+
+    src: Port
+    dst: Port
+    flow: Microflow
+    mark: int
+    semantics: PairSemantics
+    opened: bool
+
+
+def conversations(scenario: Scenario) -> list[Talk]:
+    """Every boundary microflow of every pair, each with a mark of its own."""
+    found: list[Talk] = []
+    for src, dst in pairs(scenario):
+        semantics = pair(scenario, src, dst)
+        for flow in boundaries(scenario, src, dst):
+            mark = talk.FIRST_MARK + len(found) % 40000
+            own = talk.marked(flow, mark)
+            found.append(
+                Talk(
+                    src=src,
+                    dst=dst,
+                    flow=own,
+                    mark=mark,
+                    semantics=semantics,
+                    opened=semantics.new.admits(own),
+                )
+            )
+    return found
+
+
+def opening(one: Talk) -> Trial:
+    """The first packet of a conversation: must arrive exactly if NEW says so."""
+    data = talk.frame(one.src, one.dst, one.flow, mark=one.mark)
+    to = frozenset({one.dst.path}) if one.opened else NOBODY
+    return _exactly(one.src, data, to, f"opening {one.src.path} -> {one.dst.path} {one.flow}")
+
+
+def answering(one: Talk) -> Trial:
+    """The answer: must arrive if the opening did; beyond that within decision 1's upper bound."""
+    back = talk.answer(one.flow)
+    data = talk.frame(one.dst, one.src, back, mark=one.mark, flags=talk.SYN | talk.ACK, seq=5000, ack=1001)
+    home = frozenset({one.src.path})
+    if one.opened:
+        must, may = home, home
+    else:
+        # d never heard of the flow: only what d may open towards s by its own egress groups, and s asked for.
+        asked = one.semantics.egress.admits(one.flow)
+        own = one.semantics.reverse_egress.admits(back) or back.protocol == TCP
+        must, may = NOBODY, home if asked and own and back.protocol != TCP else NOBODY
+        if one.semantics.reverse_new.admits(back) and back.protocol != TCP:
+            must = may = home
+    return Trial(
+        src=one.dst.path,
+        frame=data,
+        must=must,
+        may=may,
+        label=f"answer {one.dst.path} -> {one.src.path} to {one.flow} ({'opened' if one.opened else 'refused'})",
+    )
+
+
+def following(one: Talk) -> Trial | None:
+    """Data of an opened TCP conversation, from its opener."""
+    if one.flow.protocol != TCP or not one.opened:
+        return None
+    data = talk.frame(
+        one.src, one.dst, one.flow, mark=one.mark, flags=talk.ACK | talk.PSH, seq=1001, ack=5001, data=b"data"
+    )
+    return _exactly(one.src, data, frozenset({one.dst.path}), f"data {one.src.path} -> {one.dst.path} {one.flow}")
+
+
+def scans(scenario: Scenario, mark: int) -> Iterator[Trial]:
+    """TCP without a pure SYN, on ports open or closed: opens nothing (FW-08)."""
+    for src, dst in pairs(scenario):
+        for flow in boundaries(scenario, src, dst):
+            if flow.protocol != TCP:
+                continue
+            for flags in (talk.ACK, talk.RST, talk.SYN | talk.ACK, talk.FIN, 0, talk.SYN | talk.FIN, 0x29):
+                mark += 1
+                own = talk.marked(flow, 1024 + mark % 15000)
+                data = talk.frame(src, dst, own, mark=mark, flags=flags)
+                yield _exactly(src, data, NOBODY, f"TCP flags {flags:#x} {src.path} -> {dst.path} {own}")
+            break  # one port is enough: flags are what is tested
+
+
+def resolution(scenario: Scenario) -> Iterator[Trial]:
+    """ARP and neighbour discovery between the ports of a network: to the owner, and to nobody else."""
+    for src, dst in pairs(scenario):
+        to = frozenset({dst.path})
+        for a in src.ips:
+            for b in dst.ips:
+                if a.version != b.version:
+                    continue
+                if a.version == 4:
+                    request = frames.arp(1, src.mac, a, 0, b)
+                    reply = frames.arp(2, src.mac, a, dst.mac, b)
+                    asked = frames.ethernet(src.mac, "ff:ff:ff:ff:ff:ff", 0x0806, request)
+                    yield _exactly(src, asked, to, f"who has {b}, from {src.path}")
+                    told = frames.ethernet(src.mac, dst.mac, 0x0806, reply)
+                    yield _exactly(src, told, to, f"{a} is at {src.path}, to {dst.path}")
+                else:
+                    group = frames.solicited_node(b)
+                    group_mac = 0x333300000000 | int(group) & 0xFFFFFFFF
+                    asked = frames.ethernet(
+                        src.mac, group_mac, 0x86DD, frames.neighbour_solicit(a, b, src.mac)
+                    )
+                    yield _exactly(src, asked, to, f"solicitation for {b}, from {src.path}")
+                    told = frames.ethernet(
+                        src.mac, dst.mac, 0x86DD, frames.neighbour_advert(a, b, a, src.mac)
+                    )
+                    yield _exactly(src, told, to, f"advertisement of {a} to {dst.path}")
+
+
+def lies(scenario: Scenario) -> Iterator[Trial]:
+    """What nobody may send: other identities, tags, fragments, floods, server roles.  Reaches nobody."""
+    for src, dst in pairs(scenario):
+        for label, data in _lies_between(src, dst):
+            yield _exactly(src, data, NOBODY, f"{label}: {src.path} -> {dst.path}")
+
+
+def _lies_between(src: Port, dst: Port) -> Iterator[tuple[str, bytes]]:
+    for a in src.ips:
+        peers = [ip for ip in dst.ips if ip.version == a.version]
+        if not peers:
+            continue
+        b = peers[0]
+        flow = Microflow(src=a, dst=b, protocol=UDP, src_l4=7777, dst_l4=8888)
+        good = talk.frame(src, dst, flow, mark=1)
+        yield "wrong source MAC", talk.ethernet("02:de:ad:00:00:01", dst.mac, flow, talk.l4(flow, mark=1))
+        yield "the peer's source MAC", talk.ethernet(dst.mac, dst.mac, flow, talk.l4(flow, mark=1))
+        for lie in (b, b + 1, type(a)(0), _multicast(a)):
+            forged = replace(flow, src=lie)
+            yield f"source address {lie}", talk.ethernet(src.mac, dst.mac, forged, talk.l4(forged, mark=1))
+        elsewhere = replace(flow, dst=b + 64)
+        yield "another's address at this MAC", talk.ethernet(
+            src.mac, dst.mac, elsewhere, talk.l4(elsewhere, mark=1)
+        )
+        for mac in ("ff:ff:ff:ff:ff:ff", "02:de:ad:00:00:02", "01:00:5e:00:00:01", "33:33:00:00:00:01"):
+            yield f"to {mac}", talk.ethernet(src.mac, mac, flow, talk.l4(flow, mark=1))
+        for tag in (b"\x81\x00\x00\x00", b"\x81\x00\x00\x05", b"\x88\xa8\x00\x05", b"\x81\x00\xe0\x00" * 2):
+            yield f"tag {tag.hex()}", good[:12] + tag + good[12:]
+        yield "EtherType 0x88b5", good[:12] + b"\x88\xb5" + good[14:]
+        if a.version == 4:
+            yield from _lies_v4(src, dst, flow)
+        else:
+            yield from _lies_v6(src, dst, flow)
+
+
+def _lies_v4(src: Port, dst: Port, flow: Microflow) -> Iterator[tuple[str, bytes]]:
+    message = talk.l4(flow, mark=1, data=bytes(64))
+    for word in (0x2000, 0x2001, 0x0001):
+        packet = frames.ipv4(flow.src, flow.dst, UDP, message, flags_offset=word)
+        yield f"fragment {word:#x}", frames.ethernet(src.mac, dst.mac, 0x0800, packet)
+    server = replace(flow, src_l4=67, dst_l4=68)
+    yield "DHCP server", talk.frame(src, dst, server, mark=1)
+    for op, sha, spa, label in (
+        (2, src.mac, flow.dst, "ARP reply for the peer"),
+        (1, src.mac, flow.dst, "ARP request as the peer"),
+        (2, dst.mac, flow.src, "ARP reply with another sender MAC"),
+        (3, src.mac, flow.src, "RARP operation"),
+    ):
+        message = frames.arp(op, sha, spa, dst.mac, flow.dst)
+        yield label, frames.ethernet(src.mac, dst.mac, 0x0806, message)
+    gratuitous = frames.arp(1, src.mac, flow.src, 0, flow.src)
+    yield "gratuitous ARP", frames.ethernet(src.mac, "ff:ff:ff:ff:ff:ff", 0x0806, gratuitous)
+    yield "redirect", frames.ethernet(
+        src.mac, dst.mac, 0x0800, frames.ipv4(flow.src, flow.dst, 1, frames.icmp(5, 1, bytes(28)))
+    )
+
+
+def _lies_v6(src: Port, dst: Port, flow: Microflow) -> Iterator[tuple[str, bytes]]:
+    def discovery(message: bytes) -> bytes:
+        return frames.ethernet(src.mac, dst.mac, 0x86DD, message)
+
+    a, b = IPv6Address(int(flow.src)), IPv6Address(int(flow.dst))
+    yield "advertisement of the peer's address", discovery(frames.neighbour_advert(a, b, b, src.mac))
+    yield "advertisement with another MAC", discovery(frames.neighbour_advert(a, b, a, dst.mac))
+    yield "solicitation with another MAC", discovery(frames.neighbour_solicit(a, b, dst.mac))
+    yield "solicitation as the peer", discovery(frames.neighbour_solicit(b, b, src.mac))
+    late = bytearray(frames.neighbour_solicit(a, b, src.mac))
+    late[7] = 64
+    yield "solicitation with hop limit 64", discovery(bytes(late))
+    for kind, label in ((133, "RS"), (134, "RA"), (137, "redirect"), (131, "MLD"), (143, "MLDv2")):
+        body = frames.icmpv6(a, b, kind, 0, bytes(20))
+        yield label, discovery(frames.ipv6(a, b, 58, body, hop_limit=255))
+    header = bytes([17, 0, 0, 1]) + bytes(4)  # first fragment, more to come
+    yield "fragment", discovery(frames.ipv6(a, b, 44, header + talk.l4(flow, mark=1, data=bytes(64))))
+    later = bytes([17, 0, 0, 8]) + bytes(4)
+    yield "later fragment", discovery(frames.ipv6(a, b, 44, later + bytes(32)))
+
+
+def crossings(scenario: Scenario) -> Iterator[Trial]:
+    """From every port to every port of every other network, with the addressee's own MAC and address.
+
+    Where the sender's own network has a port with just these addresses, that port may receive it, if its
+    groups admit it: that is the point of overlapping networks.
+    """
+    for src in scenario.ports:
+        for dst in scenario.ports:
+            if src.network == dst.network:
+                continue
+            twin = _twin(scenario, src, dst)
+            for a in src.ips:
+                for b in dst.ips:
+                    if a.version != b.version:
+                        continue
+                    flow = Microflow(src=a, dst=b, protocol=UDP, src_l4=1500, dst_l4=80)
+                    to = _admitting(scenario, src, twin, flow)
+                    data = talk.frame(src, dst, flow, mark=1)
+                    yield _exactly(src, data, to, f"crossing {src.path} -> {dst.path} {flow}")
+
+
+def _twin(scenario: Scenario, src: Port, dst: Port) -> Port | None:
+    for port in scenario.ports:
+        if port.network == src.network and port.path != src.path and port.mac == dst.mac:
+            return port
+    return None
+
+
+def _admitting(scenario: Scenario, src: Port, twin: Port | None, flow: Microflow) -> frozenset[str]:
+    if twin is None or flow.dst not in twin.ips:
+        return NOBODY
+    return frozenset({twin.path}) if pair(scenario, src, twin).new.admits(flow) else NOBODY
+
+
+def _multicast(like: object) -> object:
+    return IPv6Address("ff02::1") if isinstance(like, IPv6Address) else type(like)(0xE0000001)
