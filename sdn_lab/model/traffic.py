@@ -5,26 +5,40 @@ tests (which draw microflows from them and beside them).  The compiler does not 
 it turns rules into flow entries on its own, so that the two can be compared.
 
 A `Microflow` is the opening packet of a connection, from s to d.  A `Traffic` is a union of
-`Allowance` boxes and says which of them it admits.
+`Allowance` boxes and says which of them it admits.  What is `refused` for everybody lies in no
+traffic, whatever its boxes say.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from sdn_lab.model.intent import IPAddress
 
 ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
+IGMP = 2
 PORTED = frozenset({TCP, UDP, SCTP})
+NAMED = PORTED | {ICMP, ICMPV6, IGMP}
+"""What `Allowance.protocol` ``None`` does not stand for."""
+
+ICMP_OF: Mapping[int, int] = {4: ICMP, 6: ICMPV6}
+REQUEST_TYPES: Mapping[int, frozenset[int]] = {4: frozenset({8, 13, 15}), 6: frozenset({128})}
+"""Types that open a flow, by family; the connection tracker calls all others invalid."""
+REPLY_TYPES: Mapping[tuple[int, int], int] = {(4, 8): 0, (4, 13): 14, (4, 15): 16, (6, 128): 129}
+DHCP_SERVER_PORTS: Mapping[int, int] = {4: 67, 6: 547}
+"""UDP from or to these is closed for everybody: DHCP stops at the port."""
+IPV6_EXTENSIONS = frozenset({0, 43, 44, 51, 60})
+"""Extension headers that a datapath walks past: never the protocol of an IPv6 packet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Microflow:
     """One flow: addresses, IP protocol number, and ports or ICMP type.
 
-    *src_l4*, *dst_l4* are 0 where *protocol* has no ports; *icmp_type*, *icmp_code* are 0 unless
-    it is ICMP (1 over IPv4, 58 over IPv6).
+    *src_l4*, *dst_l4* are 1 to 65535 where *protocol* has ports (port 0 is `refused`) and 0 where it
+    has none; *icmp_type*, *icmp_code* are 0 unless it is ICMP (1 over IPv4, 58 over IPv6).
     """
 
     src: IPAddress
@@ -52,6 +66,29 @@ class Microflow:
             icmp_code=self.icmp_code,
         )
 
+    def answer(self) -> Microflow:
+        """The reply to this flow's opening packet: reversed, and for an ICMP request the reply's type."""
+        back = self.reversed()
+        if self.protocol != ICMP_OF[self.family]:
+            return back
+        return replace(back, icmp_type=REPLY_TYPES.get((self.family, self.icmp_type), self.icmp_type))
+
+
+def refused(flow: Microflow) -> bool:
+    """Say whether *flow* stops at the port for everybody, whatever the groups say.
+
+    DHCP servers (both directions), the other family's ICMP, IGMP, port 0 (the tracker calls it
+    invalid), and what cannot be: addresses of two families, an extension header as a protocol.
+    """
+    family, protocol = flow.family, flow.protocol
+    if flow.dst.version != family or protocol in {IGMP, ICMP_OF[10 - family]}:
+        return True
+    if protocol in PORTED and (not 1 <= flow.src_l4 <= 65535 or not 1 <= flow.dst_l4 <= 65535):
+        return True
+    if protocol == UDP and DHCP_SERVER_PORTS[family] in {flow.src_l4, flow.dst_l4}:
+        return True
+    return family == 6 and protocol in IPV6_EXTENSIONS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
@@ -69,11 +106,11 @@ class Allowance:
     icmp_types: tuple[int, ...] = ()
 
     def admits(self, flow: Microflow) -> bool:
-        """Say whether *flow* lies in this box."""
+        """Say whether *flow* lies in this box, apart from what is `refused` for everybody."""
         if (flow.src, flow.dst) != (self.src, self.dst):
             return False
         if self.protocol is None:
-            return flow.protocol not in {ICMP, TCP, UDP, ICMPV6, SCTP, 2}
+            return flow.protocol not in NAMED
         if flow.protocol != self.protocol:
             return False
         if self.protocol in PORTED:
@@ -91,8 +128,8 @@ class Traffic:
         return bool(self.allowances)
 
     def admits(self, flow: Microflow) -> bool:
-        """Say whether some allowance admits *flow*."""
-        return any(a.admits(flow) for a in self.allowances)
+        """Say whether some allowance admits *flow*, which is not `refused`."""
+        return not refused(flow) and any(a.admits(flow) for a in self.allowances)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +147,24 @@ class PairSemantics:
     egress: Traffic
     reverse_new: Traffic
     reverse_egress: Traffic
+
+    def must_answer(self, flow: Microflow) -> bool:
+        """Say whether s's answers to *flow*, opened from d to s, must reach d (once it was delivered).
+
+        Answers are what comes back on the flow, `Microflow.answer` for the first packet, and related
+        ICMP errors.
+        """
+        return self.reverse_new.admits(flow)
+
+    def may_answer(self, flow: Microflow) -> bool:
+        """Say whether packets from s to d that answer *flow*, opened from d to s, may reach d.
+
+        All that must; beyond it, what d let go and s refused, only where s could as well have opened
+        the answer itself: then s asked for it, and only s's connection tracking may know of it.
+        """
+        if self.reverse_new.admits(flow):
+            return True
+        return self.reverse_egress.admits(flow) and self.egress.admits(flow.answer())
 
 
 def address(text: str) -> IPAddress:

@@ -1,0 +1,114 @@
+"""The claims of a scenario: every sentence that the methods are to judge, made from intent alone.
+
+Isolation, exactness, no sniffing, no spoofing, clean delivery, the management plane and segmentation
+are always derived; nobody has to ask for them.  Reachable, unreachable and redundant come from
+``intents``, whether or not the groups agree with them: a wish that they contradict is a violated claim,
+not a mistake in the file.
+
+Reads:    `Scenario`, `scenario.semantics`.  Never imports `openflow`.
+Used by:  `lab`, which hands claims to every checker and probe.
+
+Ids are ``kind/objects[/protocol[/ports]]`` (design: decision 5) and sorted within each kind.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from sdn_lab.model.boundaries import boundaries
+from sdn_lab.model.intent import Direction, Port, PortRange, Protocol, Rule, Scenario, Wish
+from sdn_lab.model.traffic import Traffic
+from sdn_lab.model.verdict import Claim, Kind
+from sdn_lab.scenario.semantics import Semantics, boxes, grant, pair
+
+__all__ = ["boundaries", "claims", "pair"]
+
+PER_PORT = (Kind.NO_SNIFFING, Kind.NO_SPOOFING, Kind.CLEAN, Kind.MANAGEMENT)
+
+
+def claims(scenario: Scenario) -> tuple[Claim, ...]:
+    """Return every claim of *scenario*: kind by kind, sorted by id within a kind, each id once."""
+    found: dict[str, Claim] = {}
+    for claim in (
+        *_isolated(scenario),
+        *_exact(scenario),
+        *(_of_port(kind, port) for kind in PER_PORT for port in scenario.ports),
+        Claim(id=Kind.SEGMENTED.value, kind=Kind.SEGMENTED),
+        *sorted((_wished(scenario, wish) for wish in scenario.wishes), key=_order),
+    ):
+        found.setdefault(claim.id, claim)
+    return tuple(found.values())
+
+
+def _isolated(scenario: Scenario) -> list[Claim]:
+    paths = sorted(n.path for n in scenario.networks)
+    return [_claim(Kind.ISOLATED, one, other) for one, other in combinations(paths, 2)]
+
+
+def _exact(scenario: Scenario) -> list[Claim]:
+    semantics = Semantics(scenario)
+    by_network: dict[str, list[Port]] = {}
+    for port in scenario.ports:
+        by_network.setdefault(port.network, []).append(port)
+    return sorted(
+        (
+            Claim(
+                id=f"{Kind.EXACT.value}/{s.path}/{d.path}",
+                kind=Kind.EXACT,
+                objects=(s.path, d.path),
+                semantics=semantics.pair(s, d),
+            )
+            for members in by_network.values()
+            for s in members
+            for d in members
+            if s is not d
+        ),
+        key=_order,
+    )
+
+
+def _of_port(kind: Kind, port: Port) -> Claim:
+    return _claim(kind, port.path)
+
+
+def _claim(kind: Kind, *objects: str) -> Claim:
+    return Claim(id="/".join((kind.value, *objects)), kind=kind, objects=objects)
+
+
+def _wished(scenario: Scenario, wish: Wish) -> Claim:
+    kind = Kind(wish.kind)
+    if kind is Kind.REDUNDANT:
+        return _claim(kind, *sorted((wish.subject, wish.object_)))
+    words = [kind.value, wish.subject, wish.object_]
+    if wish.protocol is not Protocol.ANY:
+        words.append(wish.protocol.value)
+    if wish.l4_ports is not None:
+        words.append(",".join(_written(r) for r in wish.l4_ports))
+    return Claim(
+        id="/".join(words),
+        kind=kind,
+        objects=(wish.subject, wish.object_),
+        traffic=_traffic(scenario.port(wish.subject), scenario.port(wish.object_), wish),
+    )
+
+
+def _traffic(source: Port, destination: Port, wish: Wish) -> Traffic:
+    """Return everything that a wish speaks of, over each family that both ends have."""
+    rule = Rule(path="", direction=Direction.INGRESS, protocol=wish.protocol, l4_ports=wish.l4_ports)
+    return Traffic(
+        allowances=tuple(
+            box
+            for s in source.ips
+            for d in destination.ips
+            if s.version == d.version
+            for box in boxes(grant(wish.protocol, s.version, rule), s, d)
+        )
+    )
+
+
+def _written(ports: PortRange) -> str:
+    return str(ports.first) if ports.first == ports.last else f"{ports.first}-{ports.last}"
+
+
+def _order(claim: Claim) -> str:
+    return claim.id

@@ -1,0 +1,304 @@
+"""From a document to checked models: what the *shape* of the file gets wrong, in words.
+
+Where it sits
+-------------
+Reads:    `sdn_lab.scenario.document` (the tree), `sdn_lab.scenario.format` (the models).
+Gives:    a `File` whose refused parts are `BROKEN`, so that `resolve` can go on with the rest.
+
+How all errors are found at once
+--------------------------------
+The models are tried; each objection is told at its place, and then *mended* in a copy of the values:
+an unknown key is taken out, a part that stands alone (a rule, an instance, a link) becomes `BROKEN`, a
+value of the file's frame gets a harmless stand-in.  Then they are tried again, until nothing is left to
+object to.  Mended values never leave this package: there has been a complaint, so `load` raises.
+
+Nothing of pydantic's own wording reaches the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from sdn_lab.scenario import format as format_
+from sdn_lab.scenario.complaint import Complaints, quote
+from sdn_lab.scenario.document import Document, Path
+from sdn_lab.scenario.format import BROKEN, File, Part
+from sdn_lab.scenario.refused import NEVER, NOT_YET
+
+ANY: Final = "*"  # stands for one step of a path
+KEY: Final = "[key]"  # pydantic's last step when a key, not its value, is at fault
+UNITS: tuple[Path, ...] = (
+    ("tenants", ANY, "networks", ANY),
+    ("tenants", ANY, "security_groups", ANY, "rules", ANY),
+    ("tenants", ANY, "security_groups", ANY),
+    ("tenants", ANY, "instances", ANY, "ports", ANY),
+    ("tenants", ANY, "instances", ANY),
+    ("tenants", ANY, "routers", ANY),
+    ("tenants", ANY),
+    ("underlay", "links", ANY),
+    ("intents", ANY),
+    ("peerings", ANY),
+    ("dedicated", ANY),
+)
+MODELS: tuple[tuple[Path, type[Part]], ...] = (
+    ((), format_.File),
+    (("underlay",), format_.Underlay),
+    (("underlay", "links", ANY), format_.Link),
+    (("tenants", ANY), format_.Tenant),
+    (("tenants", ANY, "networks", ANY), format_.Network),
+    (("tenants", ANY, "security_groups", ANY), format_.Group),
+    (("tenants", ANY, "security_groups", ANY, "rules", ANY), format_.Rule),
+    (("tenants", ANY, "security_groups", ANY, "rules", ANY, "remote", ANY), format_.Remote),
+    (("tenants", ANY, "security_groups", ANY, "rules", ANY, "types"), format_.IcmpTypes),
+    (("tenants", ANY, "instances", ANY), format_.Instance),
+    (("tenants", ANY, "instances", ANY, "ports", ANY), format_.Port),
+    (("tenants", ANY, "routers", ANY), format_.Router),
+    (("intents", ANY), format_.Intent),
+    (("intents", ANY, "reachable"), format_.Traffic),
+    (("intents", ANY, "unreachable"), format_.Traffic),
+    (("intents", ANY, "redundant"), format_.Between),
+    (("peerings", ANY), format_.Peering),
+    (("peerings", ANY, "allow", ANY), format_.Allowed),
+    (("peerings", ANY, "allow", ANY, "types"), format_.IcmpTypes),
+    (("dedicated", ANY), format_.Dedicated),
+)
+STAND_INS: Mapping[Path, object] = {
+    ("version",): 1,
+    ("name",): "unnamed",
+    ("tenants",): {},
+    ("underlay", "sites"): {},
+    ("underlay",): {"sites": {}},
+}
+WANTED: Mapping[str, str] = {
+    "string": "a word",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "dict": "a mapping (key: value)",
+    "model": "a mapping (key: value)",
+    "list": "a list",
+}
+ROUNDS = 8  # each round mends every objection of the one before; nesting is four units deep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """*broken*: paths of the frame that got a stand-in; what refers to them is not to be blamed."""
+
+    file: File
+    broken: frozenset[Path] = field(default_factory=frozenset)
+
+
+def decode(document: Document, complaints: Complaints) -> Decoded | None:
+    """Check the shape.  Complain of everything; return None only when nothing can be salvaged."""
+    values = document.plain()
+    if not isinstance(values, dict):
+        place = document.place(())
+        complaints.add(
+            "SCN007",
+            place,
+            f"a scenario file is a mapping, not {quote(values)}",
+            fix="start with 'version: 1'",
+        )
+        return None
+    mender = _Mender(document=document, complaints=complaints, values=values)
+    if not mender.version_is_known():
+        return None  # another version's keys would all be unknown here: that is no help
+    mender.refuse_empty_values()
+    for _ in range(ROUNDS):
+        try:
+            file = File.model_validate(mender.values)
+        except ValidationError as error:
+            mender.mend(error)
+        else:
+            return Decoded(file=file, broken=frozenset(mender.broken))
+    return None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Mender:
+    document: Document
+    complaints: Complaints
+    values: dict[str, Any]
+    broken: set[Path] = field(default_factory=set)
+
+    def version_is_known(self) -> bool:
+        version = self.values.get("version")
+        if "version" not in self.values or (version == 1 and type(version) is int):
+            return True
+        self.complaints.add(
+            "SCN004",
+            self.document.place(("version",)),
+            f"version {quote(version)} of the scenario file is not known",
+            why="this sdn-lab reads version 1",
+            fix="write 'version: 1', or use the sdn-lab that this file was made for",
+        )
+        return False
+
+    def refuse_empty_values(self) -> None:
+        """Refuse ``ports:`` with nothing behind it: left out means every port, empty must not."""
+        for path in list(_empty(self.values, ())):
+            self.complaints.add(
+                "SCN007",
+                self.document.key_place(path),
+                f"nothing is written for {_called(path)}",
+                why="an empty value could be read as everything or as nothing",
+                fix="write a value ([] and {} are an empty list and mapping), or leave the key out",
+            )
+            self.replace(path)
+
+    def mend(self, error: ValidationError) -> None:
+        # The deepest first: a part must not become BROKEN before what is inside it was mended.
+        problems = error.errors(include_url=False)
+        for problem in sorted(problems, key=lambda p: -len(p["loc"])):
+            path: Path = tuple(problem["loc"])
+            self.explain(path, problem)
+            if problem["type"] == "extra_forbidden":
+                self.remove(path)
+            elif path[-1] == KEY:
+                self.remove(path[:-1])
+                self.broken.add(path[:-2])
+            else:
+                self.replace(path)
+
+    def explain(self, path: Path, problem: Mapping[str, Any]) -> None:
+        """Say in the user's words what a model objected to."""
+        add, place, kind = self.complaints.add, self.document.place, problem["type"]
+        context: Mapping[str, Any] = problem.get("ctx", {})
+        if kind == "sdn_lab":
+            where = self.document.key_place(path[:-1]) if path and path[-1] == KEY else place(path)
+            add(context["code"], where, context["what"], why=context["why"], fix=context["fix"])
+        elif kind == "extra_forbidden":
+            self.unknown_key(path)
+        elif kind == "missing":
+            add(
+                "SCN006",
+                self.document.key_place(path[:-1]),
+                f"{_called(path[:-1])} has no '{path[-1]}'",
+                why=f"'{path[-1]}' is required here",
+            )
+        else:
+            wanted = next(
+                (words for start, words in WANTED.items() if kind.startswith(start)), "something else"
+            )
+            add(
+                "SCN007",
+                place(path),
+                f"{_called(path)} is {quote(problem['input'])}",
+                why=f"it must be {wanted}",
+            )
+
+    def unknown_key(self, path: Path) -> None:
+        key, place = str(path[-1]), self.document.key_place(path)
+        if key.lower() in NOT_YET:
+            what = f"'{key}' is not supported yet"
+            self.complaints.add("SCN008", place, what, why=NOT_YET[key.lower()], fix="leave it out for now")
+        elif key.lower() in NEVER:
+            self.complaints.add(
+                "SCN009", place, f"'{key}' is not part of scenario files", why=NEVER[key.lower()]
+            )
+        else:
+            known = _known_keys(path[:-1])
+            close = get_close_matches(key, known, n=1)
+            self.complaints.add(
+                "SCN005",
+                place,
+                f"{quote(key)} is not a key that {_called(path[:-1])} can have",
+                why=f"known are {', '.join(known)}",
+                fix=f"did you mean '{close[0]}'?" if close else "",
+            )
+
+    def remove(self, path: Path) -> None:
+        """Take out a key that is unknown, or cannot be a name."""
+        parent = _at(self.values, path[:-1])
+        if isinstance(parent, dict):
+            parent.pop(path[-1], None)
+
+    def replace(self, path: Path) -> None:
+        """Put BROKEN, or a stand-in, for the smallest part around *path* that can stand for itself."""
+        unit = max((path[: len(u)] for u in UNITS if _fits(u, path)), key=len, default=())
+        if unit:
+            _put(self.values, unit, BROKEN)
+            return
+        known = max((p for p in STAND_INS if path[: len(p)] == p), key=len, default=None)
+        if known is not None:
+            self.broken.add(known)
+            _put(self.values, known, STAND_INS[known])
+        elif len(path) > 1 and path[0] == "underlay":
+            self.values["underlay"].pop(path[1], None)
+        else:
+            self.values.pop(str(path[0]), None)
+
+
+def _fits(unit: Path, path: Path) -> bool:
+    return len(path) >= len(unit) and all(u in (ANY, p) for u, p in zip(unit, path, strict=False))
+
+
+def _at(values: object, path: Path) -> object:
+    """Follow a model's path in the values, where a short form may have fewer steps."""
+    for step in path:
+        if isinstance(values, dict) and isinstance(step, str):
+            values = values.get(step)
+        elif isinstance(values, list) and isinstance(step, int):
+            values = values[step] if step < len(values) else None
+    return values
+
+
+def _put(values: object, path: Path, value: object) -> None:
+    parent = _at(values, path[:-1])
+    if isinstance(parent, dict) or (
+        isinstance(parent, list) and isinstance(path[-1], int) and path[-1] < len(parent)
+    ):
+        parent[path[-1]] = value
+
+
+def _empty(values: object, path: Path) -> Any:
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield from _empty(value, (*path, key))
+    elif isinstance(values, list):
+        for index, value in enumerate(values):
+            yield from _empty(value, (*path, index))
+    elif values is None:
+        yield path
+
+
+def _called(path: Path) -> str:
+    """Name a part of the file for a sentence."""
+    words = [p for p in path if p != KEY]
+    match words:
+        case []:
+            return "the file"
+        case ["tenants", tenant]:
+            return f"tenant '{tenant}'"
+        case ["tenants", tenant, "networks", name]:
+            return f"network '{tenant}/{name}'"
+        case ["tenants", tenant, "security_groups", name]:
+            return f"security group '{tenant}/{name}'"
+        case ["tenants", tenant, "security_groups", name, "rules", int(index)]:
+            return f"rule {index} of '{tenant}/{name}'"
+        case ["tenants", tenant, "security_groups", name, int(index)]:
+            return f"rule {index} of '{tenant}/{name}'"
+        case ["tenants", tenant, "instances", name]:
+            return f"instance '{tenant}/{name}'"
+        case ["tenants", tenant, "instances", name, "ports", port]:
+            return f"port '{tenant}/{name}:{port}'"
+        case ["underlay", "links", int(index)]:
+            return f"link {index}"
+        case ["intents", int(index), *_] if len(words) < 4:
+            return f"intent {index}"
+        case [*_, int(index)]:
+            return f"item {index} of {_called(tuple(words[:-1]))}"
+        case _:
+            return f"'{words[-1]}'"
+
+
+def _known_keys(path: Path) -> list[str]:
+    """Return the keys that may stand in the mapping at *path*, sorted."""
+    model = next(m for where, m in MODELS if len(where) == len(path) and _fits(where, path))
+    return sorted(info.alias or name for name, info in model.model_fields.items())

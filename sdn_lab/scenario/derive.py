@@ -1,0 +1,31 @@
+"""Numbers that the file may leave out: a port's MAC address and a network's VNI.
+
+Both are stable hashes of the object's path: another port added before it, or a file re-sorted, changes
+nothing (a number by position would silently rename running ports).  A collision is a diagnostic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+MAX_VNI = 0xFFFFFF
+
+
+def derived_mac(port: str) -> str:
+    """Return a locally administered unicast MAC for a port's path.
+
+    >>> derived_mac("red/vm1")
+    '02:8c:04:ed:ba:a8'
+    """
+    digest = hashlib.sha256(b"mac:" + port.encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+
+
+def derived_vni(network: str) -> int:
+    """Return a VNI, 1 to 16777215, for a network's path.
+
+    >>> derived_vni("red/app")
+    7206387
+    """
+    digest = hashlib.sha256(b"vni:" + network.encode()).digest()
+    return 1 + int.from_bytes(digest[:8]) % MAX_VNI

@@ -1,0 +1,235 @@
+"""What may pass between two ports, worked out from the intent alone: the reference semantics.
+
+Where it sits
+-------------
+Reads:    `Scenario` (ports and security groups); nothing else.  Never a flow entry, never `openflow`.
+Used by:  `scenario.claims`.  The compiler reads the same scenario on its own; that the two agree is
+          what the differential tests show.
+
+The rules of the game (design: section 5, decision 1)
+-----------------------------------------------------
+1.  A port's groups are one union of rules.  A rule admits a microflow when its direction, its protocol
+    (ports, ICMP types) and one of its remotes fit.  The remote is the *other* side: the source of what
+    comes in, the destination of what goes out.
+2.  Ingress is always an allow-list.  A port without a group admits nothing.
+3.  Egress is open until one of the port's groups has an egress rule (even one that admits nothing) or
+    says ``egress: deny``; from then on it is an allow-list too.
+4.  An empty list (ports, types, remotes) admits nothing.
+5.  ICMP means requests: v4 8, 13, 15 and v6 128.  Nothing else of ICMP opens a flow.
+6.  ``any`` is TCP, UDP, SCTP, ICMP requests and every other IP protocol.
+7.  Only ports of one network can meet.  NEW(s, d) = egress(s, d) intersected with ingress(d, s).
+
+How it stays fast
+-----------------
+What a set of rules admits does not depend on the addresses once the remotes have been matched.  So a
+`_Grant` (protocol to ranges) is computed once for each set of matching rules, an intersection once for
+each pair of grants, and a pair of ports costs little more than its boxes: 10,000 pairs in about a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sdn_lab.model.intent import (
+    AnyRemote,
+    CidrRemote,
+    Direction,
+    GroupRemote,
+    IPAddress,
+    NetworkRemote,
+    Port,
+    PortRange,
+    Protocol,
+    Remote,
+    Rule,
+    Scenario,
+)
+from sdn_lab.model.traffic import (
+    DHCP_SERVER_PORTS,
+    ICMP_OF,
+    REQUEST_TYPES,
+    SCTP,
+    TCP,
+    UDP,
+    Allowance,
+    PairSemantics,
+    Traffic,
+)
+
+Ranges = tuple[tuple[int, int], ...]  # sorted, disjoint, not adjacent, both ends included
+Grant = Mapping[int | None, Ranges]  # IP protocol (None: all others) to ports, types, or `PRESENT`
+
+ALL_PORTS: Ranges = ((1, 65535),)
+PRESENT: Ranges = ((0, 0),)
+NUMBER: Mapping[Protocol, int] = {Protocol.TCP: TCP, Protocol.UDP: UDP, Protocol.SCTP: SCTP}
+NOTHING = Traffic()
+
+
+def pair(scenario: Scenario, source: str, destination: str) -> PairSemantics:
+    """Return the semantics of one ordered pair of ports (paths).  For many pairs use `Semantics`."""
+    return Semantics(scenario).pair(scenario.port(source), scenario.port(destination))
+
+
+def grant(protocol: Protocol, family: int, rule: Rule | None = None) -> Grant:
+    """Return what *protocol* means over one family, within the ports or types of *rule*, if given."""
+    ports = ALL_PORTS if rule is None or rule.l4_ports is None else merged(_pairs(rule.l4_ports))
+    named = None if rule is None else rule.icmp_types_v4 if family == 4 else rule.icmp_types_v6
+    types = REQUEST_TYPES[family] if named is None else REQUEST_TYPES[family] & set(named)
+    icmp: Grant = {ICMP_OF[family]: merged((t, t) for t in types)}
+    if protocol is Protocol.ICMP:
+        found = icmp
+    elif protocol is Protocol.ANY:
+        found = {TCP: ports, UDP: ports, SCTP: ports, **icmp, None: PRESENT}
+    else:
+        found = {NUMBER[protocol]: ports}
+    server = DHCP_SERVER_PORTS[family]
+    return {
+        number: without(ranges, server) if number == UDP else ranges
+        for number, ranges in found.items()
+        if ranges
+    }
+
+
+def boxes(grant_: Grant, source: IPAddress, destination: IPAddress) -> Iterable[Allowance]:
+    """Give a grant's allowances for one pair of addresses."""
+    for number, ranges in grant_.items():
+        if not ranges:
+            continue
+        if number in {TCP, UDP, SCTP}:
+            yield Allowance(src=source, dst=destination, protocol=number, l4_ports=ranges)
+        elif number is None:
+            yield Allowance(src=source, dst=destination, protocol=None)
+        else:
+            types = tuple(t for first, last in ranges for t in range(first, last + 1))
+            yield Allowance(src=source, dst=destination, protocol=number, icmp_types=types)
+
+
+def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Return the union of ranges: sorted, overlapping and adjacent ones joined.
+
+    >>> merged([(80, 90), (22, 22), (91, 95), (85, 86)])
+    ((22, 22), (80, 95))
+    """
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return tuple(found)
+
+
+def without(ranges: Ranges, hole: int) -> Ranges:
+    """Return the ranges less one number.
+
+    >>> without(((1, 100),), 67)
+    ((1, 66), (68, 100))
+    """
+    parts = (
+        p for first, last in ranges for p in ((first, min(last, hole - 1)), (max(first, hole + 1), last))
+    )
+    return tuple(sorted({(first, last) for first, last in parts if first <= last}))
+
+
+@dataclass(slots=True)
+class Semantics:
+    """All pairs of one scenario.  Remembers what it worked out; the scenario must not change (it cannot)."""
+
+    scenario: Scenario
+    _lists: dict[tuple[tuple[str, ...], Direction], tuple[Rule, ...] | None] = field(default_factory=dict)
+    _grants: dict[tuple[tuple[Rule, ...] | None, int], Grant] = field(default_factory=dict)
+    _common: dict[tuple[int, int], Grant] = field(default_factory=dict)
+    _one_way: dict[tuple[str, str], tuple[Traffic, Traffic]] = field(default_factory=dict)
+
+    def pair(self, source: Port, destination: Port) -> PairSemantics:
+        """Return what may be delivered from *source* to *destination*, and what may answer."""
+        egress, new = self._way(source, destination)
+        reverse_egress, reverse_new = self._way(destination, source)
+        return PairSemantics(new=new, egress=egress, reverse_new=reverse_new, reverse_egress=reverse_egress)
+
+    def _way(self, source: Port, destination: Port) -> tuple[Traffic, Traffic]:
+        """Return (egress, NEW) of one direction."""
+        key = (source.path, destination.path)
+        if key not in self._one_way:
+            self._one_way[key] = self._work_out(source, destination)
+        return self._one_way[key]
+
+    def _work_out(self, source: Port, destination: Port) -> tuple[Traffic, Traffic]:
+        if source.network != destination.network or source.path == destination.path:
+            return NOTHING, NOTHING
+        egress: list[Allowance] = []
+        new: list[Allowance] = []
+        for s in source.ips:
+            for d in destination.ips:
+                if s.version != d.version:
+                    continue
+                out = self._granted(source, Direction.EGRESS, destination, d)
+                into = self._granted(destination, Direction.INGRESS, source, s)
+                egress.extend(boxes(out, s, d))
+                new.extend(boxes(self._intersection(out, into), s, d))
+        return Traffic(allowances=tuple(egress)), Traffic(allowances=tuple(new))
+
+    def _granted(self, port: Port, direction: Direction, peer: Port, address: IPAddress) -> Grant:
+        """Return what *port*'s groups let pass between it and *address* of *peer*."""
+        rules = self._allow_list(port.groups, direction)
+        fitting = None if rules is None else tuple(r for r in rules if _names(r, peer, address))
+        key = (fitting, address.version)
+        if key not in self._grants:
+            self._grants[key] = (
+                grant(Protocol.ANY, address.version) if fitting is None else _union(fitting, address.version)
+            )
+        return self._grants[key]
+
+    def _allow_list(self, groups: tuple[str, ...], direction: Direction) -> tuple[Rule, ...] | None:
+        """Return the rules of one direction, or None where it is open."""
+        key = (groups, direction)
+        if key not in self._lists:
+            found = [self.scenario.security_group(path) for path in groups]
+            rules = tuple(r for group in found for r in group.rules if r.direction is direction)
+            is_open = direction is Direction.EGRESS and not rules and not any(g.egress_deny for g in found)
+            self._lists[key] = None if is_open else rules
+        return self._lists[key]
+
+    def _intersection(self, one: Grant, other: Grant) -> Grant:
+        key = (id(one), id(other))  # grants live as long as self does
+        if key not in self._common:
+            self._common[key] = {n: _both(one[n], other[n]) for n in one.keys() & other.keys()}
+        return self._common[key]
+
+
+def _names(rule: Rule, peer: Port, address: IPAddress) -> bool:
+    return any(_is(remote, peer, address) for remote in rule.remotes)
+
+
+def _is(remote: Remote, peer: Port, address: IPAddress) -> bool:
+    """Say whether *remote* means *peer* when it uses *address*."""
+    match remote:
+        case AnyRemote():
+            return True
+        case GroupRemote(group=group):
+            return group in peer.groups
+        case NetworkRemote(network=network):
+            return network == peer.network
+        case CidrRemote(cidr=cidr, excluded=holes):
+            inside = cidr.version == address.version and address in cidr
+            return inside and not any(hole.version == address.version and address in hole for hole in holes)
+
+
+def _union(rules: tuple[Rule, ...], family: int) -> Grant:
+    parts: dict[int | None, list[tuple[int, int]]] = {}
+    for rule in rules:
+        for number, ranges in grant(rule.protocol, family, rule).items():
+            parts.setdefault(number, []).extend(ranges)
+    return {number: merged(ranges) for number, ranges in parts.items()}
+
+
+def _both(one: Ranges, other: Ranges) -> Ranges:
+    """Return the intersection of two unions of ranges."""
+    return tuple(
+        (max(a[0], b[0]), min(a[1], b[1])) for a in one for b in other if max(a[0], b[0]) <= min(a[1], b[1])
+    )
+
+
+def _pairs(ranges: tuple[PortRange, ...]) -> Iterable[tuple[int, int]]:
+    return ((r.first, r.last) for r in ranges)
