@@ -45,8 +45,9 @@ NS, NA = 135, 136
 class Dissection:
     """The fields, and where the headers are.
 
-    *l3* is where the network header starts; *l4* where the transport header does, None unless one was
-    found whole (so never in a later fragment); *end* is where the L3 payload ends: padding is beyond.
+    *l3* is where the network header starts; *l4_start* where a complete IP header ends; *l4* is the same, but
+    None unless a transport header was found whole there (so never in a later fragment).  *end* is where the
+    L3 payload ends: padding is beyond.
     *tagged*: one tag was parsed.  *real_proto* is the protocol of a complete IP header, else None.
     *sll*, *tll* are the offsets of the link-layer addresses in ND options.
     """
@@ -54,6 +55,7 @@ class Dissection:
     fields: dict[str, int]
     l3: int = 0
     l4: int | None = None
+    l4_start: int | None = None
     end: int = 0
     tagged: bool = False
     real_proto: int | None = None
@@ -151,7 +153,7 @@ def _ipv6(frame: bytes, found: Dissection) -> None:
     found.end = at + 40 + length
     fields["ipv6_src"] = int.from_bytes(frame[at + 8 : at + 24])
     fields["ipv6_dst"] = int.from_bytes(frame[at + 24 : at + 40])
-    walked = _extensions(frame, at + 40, found.end, proto)
+    walked = walk_extensions(frame, at + 40, found.end, proto)
     if walked is None:
         return
     at, proto, frag = walked
@@ -163,7 +165,7 @@ def _ipv6(frame: bytes, found: Dissection) -> None:
     _transport(frame, found, at, proto)
 
 
-def _extensions(frame: bytes, at: int, end: int, proto: int) -> tuple[int, int, int] | None:
+def walk_extensions(frame: bytes, at: int, end: int, proto: int) -> tuple[int, int, int] | None:
     """Walk the chain; return (offset, protocol, ip_frag), or None where it is cut short."""
     frag = 0
     while proto in EXTENSIONS:
@@ -188,6 +190,7 @@ def _extensions(frame: bytes, at: int, end: int, proto: int) -> tuple[int, int, 
 def _transport(frame: bytes, found: Dissection, at: int, proto: int) -> None:
     """Add the transport fields; *at* is where the transport header should be."""
     fields = found.fields
+    found.l4_start = at
     frag = fields["ip_frag"]
     room = 0 if frag & FRAG_LATER else found.end - at
     v4 = fields["eth_type"] == ETH_IP

@@ -1,0 +1,121 @@
+"""Find the entry that a packet meets in a table, cheaply.
+
+Tuple space search: entries that test the same fields under the same masks share a dict from the masked
+values to the entry, so a table costs one dict look-up for each *shape* of match, not one test for each
+entry.  Shapes are tried from the highest priority down.
+
+Entries of one priority that both match leave the choice to the switch (OpenFlow 1.3.5, section 5.3).  The
+first in the order of `Tables.entries` is taken here, and the look-up says that it was a choice.
+
+Conjunctive matches follow ovs-fields(7), "Conjunctive Match Fields".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sdn_lab.openflow.action import Conjunction
+from sdn_lab.openflow.entry import FlowEntry
+
+Shape = tuple[tuple[str, int], ...]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Entries of one shape, by their values; *top* is the highest priority among them."""
+
+    shape: Shape
+    top: int = -1
+    entries: dict[tuple[int, ...], FlowEntry] = field(default_factory=dict)
+
+    def find(self, packet: Mapping[str, int]) -> FlowEntry | None:
+        key = []
+        for name, mask in self.shape:
+            held = packet.get(name)
+            if held is None:
+                return None
+            key.append(held & mask)
+        return self.entries.get(tuple(key))
+
+
+class TableIndex:
+    """One table, ready for look-ups."""
+
+    def __init__(self, entries: Iterable[FlowEntry]) -> None:
+        groups: dict[tuple[Shape, int], _Group] = {}
+        self._order: dict[int, int] = {}
+        self._conjunctive = False
+        for order, entry in enumerate(entries):
+            self._order[id(entry)] = order
+            shape = tuple((name, mask) for name, _, mask in entry.match)
+            soft = any(isinstance(action, Conjunction) for action in entry.instructions.apply)
+            self._conjunctive |= soft
+            # A conjunctive entry must not hide, or be hidden by, another of its shape.
+            group = groups.setdefault((shape, entry.priority if soft else -1), _Group(shape))
+            values = tuple(value for _, value, _ in entry.match)
+            held = group.entries.get(values)
+            if held is None or held.priority < entry.priority:
+                group.entries[values] = entry
+            group.top = max(group.top, entry.priority)
+        self._groups = sorted(groups.values(), key=lambda group: -group.top)
+
+    def find(self, packet: Mapping[str, int]) -> tuple[FlowEntry | None, bool]:
+        """Return the winning entry, or None, and whether another of its priority matched as well."""
+        if self._conjunctive:
+            return self._find_conjunctive(packet)
+        return self._best(packet)
+
+    def _best(self, packet: Mapping[str, int]) -> tuple[FlowEntry | None, bool]:
+        best: FlowEntry | None = None
+        tie = False
+        for group in self._groups:
+            if best is not None and group.top < best.priority:
+                break
+            entry = group.find(packet)
+            if entry is None or (best is not None and entry.priority < best.priority):
+                continue
+            if best is None or entry.priority > best.priority:
+                best, tie = entry, False
+            else:
+                tie = True
+                if self._order[id(entry)] < self._order[id(best)]:
+                    best = entry
+        return best, tie
+
+    def _find_conjunctive(self, packet: Mapping[str, int]) -> tuple[FlowEntry | None, bool]:
+        matching = [e for g in self._groups if (e := g.find(packet)) is not None]
+        hard = [e for e in matching if not _clauses(e)]
+        hard.sort(key=lambda e: (-e.priority, self._order[id(e)]))
+        best = hard[0] if hard else None
+        soft: defaultdict[int, list[FlowEntry]] = defaultdict(list)
+        for entry in matching:
+            if _clauses(entry):
+                soft[entry.priority].append(entry)
+        for priority in sorted(soft, reverse=True):
+            if best is not None and best.priority >= priority:
+                break
+            for conj_id in _satisfied(soft[priority]):
+                found = self._hard({**packet, "conj_id": conj_id})
+                if found is not None:
+                    return found, False
+        tie = len(hard) > 1 and hard[1].priority == hard[0].priority
+        return best, tie
+
+    def _hard(self, packet: Mapping[str, int]) -> FlowEntry | None:
+        found = [e for g in self._groups if (e := g.find(packet)) is not None and not _clauses(e)]
+        return max(found, key=lambda e: (e.priority, -self._order[id(e)]), default=None)
+
+
+def _clauses(entry: FlowEntry) -> list[Conjunction]:
+    return [action for action in entry.instructions.apply if isinstance(action, Conjunction)]
+
+
+def _satisfied(entries: Iterable[FlowEntry]) -> list[int]:
+    """Return the conjunctions of which every clause is met, in order of their ids."""
+    met: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
+    for entry in entries:
+        for clause in _clauses(entry):
+            met[clause.id, clause.n_clauses].add(clause.clause)
+    return sorted(conj_id for (conj_id, total), clauses in met.items() if len(clauses) == total)

@@ -1,0 +1,161 @@
+"""A packet on its way through the pipeline: its bytes, its fields, and what writes them.
+
+Fields are read from the frame once; from then on actions change fields and bytes together, and the
+frame is *not* read again until the tracker recirculates it.  So after `pop_vlan` of one tag of two,
+`eth_type` is still the inner tag's, as in Open vSwitch.
+
+A field is written only where its prerequisites hold at that moment; otherwise the action does nothing
+(ovs-actions(7), "set_field").
+"""
+
+from __future__ import annotations
+
+from sdn_lab.openflow import packet_rewrite
+from sdn_lab.openflow.action import Move, SetField, Subfield
+from sdn_lab.openflow.conntrack import PacketState
+from sdn_lab.openflow.fields import ETH_IP, ETH_IPV6, FIELDS, FRAG_LATER, OFPVID_PRESENT, Domain
+from sdn_lab.openflow.interpret_result import Tunnel
+from sdn_lab.openflow.packet_parse import dissect
+
+_REGISTERS = {
+    row.name: 0 for row in FIELDS.values() if row.domain is not Domain.PACKET and row.name != "conj_id"
+}
+_PIPELINE = frozenset(_REGISTERS)
+_CT_FIELDS = tuple(row.name for row in FIELDS.values() if row.domain is Domain.CONNTRACK)
+_L4_FIELDS = frozenset(
+    name for name, row in FIELDS.items() if any(needed == "ip_proto" for needed, _ in row.needs)
+)
+
+
+class Packet:
+    """One packet, mutable.
+
+    *tags* are the VLAN tags that the fields know of, outermost first; *bare* is the frame without them.
+    """
+
+    __slots__ = ("bare", "ct", "fields", "tags")
+
+    def __init__(self, frame: bytes, fields: dict[str, int], ct: PacketState) -> None:
+        found = dissect(frame)
+        self.fields = found.fields
+        self.fields.update(fields)
+        self.tags = [frame[12:16]] if found.tagged else []
+        self.bare = frame[:12] + frame[16:] if found.tagged else frame
+        self.ct = ct
+
+    @classmethod
+    def received(cls, frame: bytes, in_port: int, tunnel: Tunnel | None) -> Packet:
+        """Return a packet as it enters table 0."""
+        start = dict(_REGISTERS)
+        start["in_port"] = in_port
+        if tunnel is not None:
+            start.update(tun_id=tunnel.tun_id, tun_src=tunnel.tun_src, tun_dst=tunnel.tun_dst)
+        return cls(frame, start, PacketState())
+
+    def copy(self) -> Packet:
+        """Return an independent copy."""
+        twin = object.__new__(Packet)
+        twin.fields, twin.tags, twin.bare = dict(self.fields), list(self.tags), self.bare
+        twin.ct = self.ct.copy()
+        return twin
+
+    def recirculated(self, ct: PacketState) -> Packet:
+        """Return the packet behind ``ct(table=...)``: bytes read anew, ct fields filled in."""
+        kept = {name: value for name, value in self.fields.items() if name in _PIPELINE}
+        kept.update(ct_state=ct.state, ct_zone=ct.zone, ct_mark=ct.mark, ct_label=ct.label)
+        return Packet(self.frame, kept, ct)
+
+    @property
+    def frame(self) -> bytes:
+        """The bytes as they would leave now."""
+        if not self.tags:
+            return self.bare
+        return self.bare[:12] + b"".join(self.tags) + self.bare[12:]
+
+    @property
+    def tunnel(self) -> Tunnel | None:
+        """The tunnel fields, or None where all are 0."""
+        held = self.fields
+        if not (held["tun_id"] or held["tun_src"] or held["tun_dst"]):
+            return None
+        return Tunnel(tun_id=held["tun_id"], tun_src=held["tun_src"], tun_dst=held["tun_dst"])
+
+    def read(self, source: Subfield) -> int | None:
+        """Return the bits of *source*, or None where the packet does not carry the field."""
+        if not self._has(source.field):
+            return None
+        return self.fields[source.field] >> source.start & ((1 << source.bits) - 1)
+
+    def set_field(self, action: SetField) -> None:
+        """Write under a mask, where the prerequisites hold."""
+        self._write(action.field, action.value, action.mask)
+
+    def move(self, action: Move) -> None:
+        """Copy bits, where the prerequisites of both ends hold."""
+        value = self.read(action.source)
+        if value is not None:
+            mask = (1 << action.target.bits) - 1
+            self._write(action.target.field, value << action.target.start, mask << action.target.start)
+
+    def push_vlan(self, eth_type: int) -> None:
+        """Put a tag with VLAN 0 and priority 0 outside all others."""
+        self.tags.insert(0, eth_type.to_bytes(2) + b"\0\0")
+        self._read_tag()
+
+    def pop_vlan(self) -> None:
+        """Take off the outermost tag that the fields know of."""
+        if self.tags:
+            del self.tags[0]
+            self._read_tag()
+
+    def dec_ttl(self) -> bool:
+        """Take one off the TTL; return False where the packet must stop instead."""
+        if self.fields["eth_type"] not in (ETH_IP, ETH_IPV6):
+            return True
+        ttl = self.fields["nw_ttl"]
+        if ttl <= 1:
+            return False
+        self._write("nw_ttl", ttl - 1, 0xFF)
+        return True
+
+    def clear_ct(self) -> None:
+        """Zero the ct fields."""
+        for name in _CT_FIELDS:
+            self.fields[name] = 0
+
+    def _has(self, name: str) -> bool:
+        if name not in self.fields:
+            return False
+        if name in _L4_FIELDS and self.fields["ip_frag"] & FRAG_LATER:
+            return False
+        if name.startswith("nd_") and self.fields["icmpv6_code"]:
+            return False
+        return all(self.fields.get(needed) in values for needed, values in FIELDS[name].needs)
+
+    def _write(self, name: str, value: int, mask: int) -> None:
+        if not self._has(name):
+            return
+        value = self.fields[name] & ~mask | value & mask
+        if name in _PIPELINE:
+            self.fields[name] = value
+        elif name in ("vlan_vid", "vlan_pcp"):
+            self._write_tag(name, value)
+        else:
+            self.fields[name] = value
+            try:
+                self.bare = packet_rewrite.rewrite(self.bare, {name: value})
+            except ValueError:
+                return  # a truncated header: the field changed, there are no bytes for it
+
+    def _write_tag(self, name: str, value: int) -> None:
+        if not self.tags:
+            return
+        tci = int.from_bytes(self.tags[0][2:])
+        tci = tci & 0xF000 | value & 0xFFF if name == "vlan_vid" else tci & 0x1FFF | value << 13
+        self.tags[0] = self.tags[0][:2] + tci.to_bytes(2)
+        self._read_tag()
+
+    def _read_tag(self) -> None:
+        tci = int.from_bytes(self.tags[0][2:]) if self.tags else 0
+        self.fields["vlan_vid"] = OFPVID_PRESENT | tci & 0xFFF if self.tags else 0
+        self.fields["vlan_pcp"] = tci >> 13

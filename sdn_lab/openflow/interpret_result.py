@@ -1,0 +1,77 @@
+"""What came of one packet: the values that `interpret` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from sdn_lab.openflow.entry import FlowEntry
+
+
+class Reason(IntEnum):
+    """Why a packet went to the controller; OpenFlow 1.3.5 section 7.4.1."""
+
+    NO_MATCH = 0
+    ACTION = 1
+    INVALID_TTL = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tunnel:
+    """The outer header, as values: VNI and IPv4 addresses."""
+
+    tun_id: int = 0
+    tun_src: int = 0
+    tun_dst: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emission:
+    """A frame that leaves through a port.
+
+    *tunnel* is what the tunnel fields held, None where they were all 0: it means something only where
+    *of_port* is a tunnel port, which the reader knows and the pipeline does not.
+    """
+
+    of_port: int
+    frame: bytes
+    tunnel: Tunnel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketIn:
+    """A frame that goes to the controller.
+
+    *pipeline*: in_port, metadata, registers, tunnel and ct fields, those that are not 0.
+    """
+
+    frame: bytes
+    in_port: int
+    table_id: int
+    reason: Reason
+    max_len: int
+    cookie: int
+    pipeline: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """One look-up: the entry that won, or None for a table miss."""
+
+    table_id: int
+    entry: FlowEntry | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Everything that one packet caused, in order.
+
+    *notes* says where this result is not the only one possible or not modelled: equal priorities that
+    overlap, a select group's choice, a fragment that reached the tracker.  With notes, absence proves nothing.
+    """
+
+    emissions: tuple[Emission, ...] = ()
+    packet_ins: tuple[PacketIn, ...] = ()
+    path: tuple[Taken, ...] = ()
+    notes: tuple[str, ...] = ()
