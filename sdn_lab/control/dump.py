@@ -1,0 +1,51 @@
+"""Ask a datapath what it holds: its entries and groups, by two multipart requests.
+
+A dump is a value that is being collected.  Give it every reply that arrives (`Dump.take`); it knows its own
+by their transaction ids, and after the last part `Dump.tables` is what the datapath said.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sdn_lab.openflow import codec
+from sdn_lab.openflow.entry import FlowEntry, Group, Tables
+
+
+class Dump:
+    """One dump of one datapath, asked for when it is made."""
+
+    def __init__(self, datapath: Any) -> None:
+        parser = datapath.ofproto_parser
+        self._datapath = datapath
+        self._entries: list[FlowEntry] = []
+        self._groups: list[Group] = []
+        self._waiting: set[int] = set()
+        for request in (parser.OFPFlowStatsRequest(datapath), parser.OFPGroupDescStatsRequest(datapath)):
+            self._waiting.add(datapath.set_xid(request))
+            datapath.send_msg(request)
+
+    def take(self, message: Any) -> bool:
+        """Take a reply in; say whether the dump is now complete.  Raises CodecError.
+
+        A message that is no part of this dump changes nothing.
+        """
+        if message.xid not in self._waiting:
+            return False
+        for stats in message.body:
+            if hasattr(stats, "table_id"):
+                self._entries.append(codec.flow_entry(self._datapath, stats))
+            else:
+                self._groups.append(codec.group(self._datapath, stats))
+        if not message.flags & self._datapath.ofproto.OFPMPF_REPLY_MORE:
+            self._waiting.remove(message.xid)
+        return not self._waiting
+
+    @property
+    def tables(self) -> Tables:
+        """What the datapath said, in reading order.  Only after `take` said so."""
+        assert not self._waiting
+        return Tables(
+            entries=tuple(sorted(self._entries, key=lambda e: (e.table_id, -e.priority, e.match.tests))),
+            groups=tuple(sorted(self._groups, key=lambda g: g.group_id)),
+        )

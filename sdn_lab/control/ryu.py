@@ -1,0 +1,58 @@
+"""The controller framework, by whichever name it is installed: os-ken (the default) or Ryu.
+
+Everything that an app needs is exported from here, so that ``controllers/*.py`` run on both:
+
+    from sdn_lab.control.ryu import App, MAIN_DISPATCHER, ofp_event, ofproto_v1_3, set_ev_cls
+
+The runner chooses by the environment variable in `ENVIRONMENT`; nothing else may name the framework,
+but for `sdn_lab.openflow.codec`, which imports neither.
+
+Order of import: ``base.app_manager`` comes first.  ``controller.controller`` first is a circular import
+(os-ken 4.2.2 and Ryu 4.34 alike).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+ENVIRONMENT = "SDN_LAB_RYU"
+NAMES = ("os_ken", "ryu")
+
+name = os.environ.get(ENVIRONMENT, NAMES[0])
+if name not in NAMES:
+    raise ImportError(f"{ENVIRONMENT}={name} names no controller framework; there are {' and '.join(NAMES)}")
+
+
+def _module(path: str) -> Any:
+    return importlib.import_module(f"{name}.{path}")
+
+
+app_manager = _module("base.app_manager")  # first: see above
+controller = _module("controller.controller")
+event = _module("controller.event")
+handler = _module("controller.handler")
+ofp_event = _module("controller.ofp_event")
+ofp_handler = _module("controller.ofp_handler")
+hub = _module("lib.hub")
+packet = _module("lib.packet.packet")
+arp = _module("lib.packet.arp")
+ethernet = _module("lib.packet.ethernet")
+ipv4 = _module("lib.packet.ipv4")
+vlan = _module("lib.packet.vlan")
+ofproto_v1_3 = _module("ofproto.ofproto_v1_3")
+cfg = _module("cfg")
+
+App: Any = app_manager.OSKenApp if name == "os_ken" else app_manager.RyuApp
+set_ev_cls = handler.set_ev_cls
+HANDSHAKE_DISPATCHER = handler.HANDSHAKE_DISPATCHER
+CONFIG_DISPATCHER = handler.CONFIG_DISPATCHER
+MAIN_DISPATCHER = handler.MAIN_DISPATCHER
+DEAD_DISPATCHER = handler.DEAD_DISPATCHER
+
+
+def version() -> str:
+    """Return e.g. ``os-ken 4.2.2``."""
+    distribution = name.replace("_", "-")
+    return f"{distribution} {importlib.import_module('importlib.metadata').version(distribution)}"
