@@ -149,14 +149,17 @@ def resolution(scenario: Scenario) -> Iterator[Trial]:
                 else:
                     group = frames.solicited_node(b)
                     group_mac = 0x333300000000 | int(group) & 0xFFFFFFFF
-                    asked = frames.ethernet(
-                        src.mac, group_mac, 0x86DD, frames.neighbour_solicit(a, b, src.mac)
-                    )
+                    message = frames.neighbour_solicit(a, b, src.mac)
+                    asked = frames.ethernet(src.mac, group_mac, 0x86DD, discovery(a, group, message))
                     yield _exactly(src, asked, to, f"solicitation for {b}, from {src.path}")
-                    told = frames.ethernet(
-                        src.mac, dst.mac, 0x86DD, frames.neighbour_advert(a, b, a, src.mac)
-                    )
+                    message = frames.neighbour_advert(a, b, a, src.mac)
+                    told = frames.ethernet(src.mac, dst.mac, 0x86DD, discovery(a, b, message))
                     yield _exactly(src, told, to, f"advertisement of {a} to {dst.path}")
+
+
+def discovery(src: IPv6Address, dst: IPv6Address, message: bytes) -> bytes:
+    """Wrap a neighbour discovery message as RFC 4861 wants it: hop limit 255."""
+    return frames.ipv6(src, dst, 58, message, hop_limit=255)
 
 
 def lies(scenario: Scenario) -> Iterator[Trial]:
@@ -217,24 +220,26 @@ def _lies_v4(src: Port, dst: Port, flow: Microflow) -> Iterator[tuple[str, bytes
 
 
 def _lies_v6(src: Port, dst: Port, flow: Microflow) -> Iterator[tuple[str, bytes]]:
-    def discovery(message: bytes) -> bytes:
-        return frames.ethernet(src.mac, dst.mac, 0x86DD, message)
+    def to_peer(packet: bytes) -> bytes:
+        return frames.ethernet(src.mac, dst.mac, 0x86DD, packet)
 
     a, b = IPv6Address(int(flow.src)), IPv6Address(int(flow.dst))
-    yield "advertisement of the peer's address", discovery(frames.neighbour_advert(a, b, b, src.mac))
-    yield "advertisement with another MAC", discovery(frames.neighbour_advert(a, b, a, dst.mac))
-    yield "solicitation with another MAC", discovery(frames.neighbour_solicit(a, b, dst.mac))
-    yield "solicitation as the peer", discovery(frames.neighbour_solicit(b, b, src.mac))
-    late = bytearray(frames.neighbour_solicit(a, b, src.mac))
-    late[7] = 64
-    yield "solicitation with hop limit 64", discovery(bytes(late))
+    advert, solicit = frames.neighbour_advert, frames.neighbour_solicit
+    yield "advertisement of the peer's address", to_peer(discovery(a, b, advert(a, b, b, src.mac)))
+    yield "advertisement with another MAC", to_peer(discovery(a, b, advert(a, b, a, dst.mac)))
+    yield "advertisement as the peer", to_peer(discovery(b, b, advert(b, b, b, src.mac)))
+    yield "solicitation with another MAC", to_peer(discovery(a, b, solicit(a, b, dst.mac, dst=b)))
+    yield "solicitation as the peer", to_peer(discovery(b, b, solicit(b, b, src.mac, dst=b)))
+    yield "solicitation of nobody's address", to_peer(discovery(a, b + 77, solicit(a, b + 77, src.mac, dst=b + 77)))
+    late = frames.ipv6(a, b, 58, solicit(a, b, src.mac, dst=b), hop_limit=64)
+    yield "solicitation with hop limit 64", to_peer(late)
     for kind, label in ((133, "RS"), (134, "RA"), (137, "redirect"), (131, "MLD"), (143, "MLDv2")):
         body = frames.icmpv6(a, b, kind, 0, bytes(20))
-        yield label, discovery(frames.ipv6(a, b, 58, body, hop_limit=255))
+        yield label, to_peer(frames.ipv6(a, b, 58, body, hop_limit=255))
     header = bytes([17, 0, 0, 1]) + bytes(4)  # first fragment, more to come
-    yield "fragment", discovery(frames.ipv6(a, b, 44, header + talk.l4(flow, mark=1, data=bytes(64))))
+    yield "fragment", to_peer(frames.ipv6(a, b, 44, header + talk.l4(flow, mark=1, data=bytes(64))))
     later = bytes([17, 0, 0, 8]) + bytes(4)
-    yield "later fragment", discovery(frames.ipv6(a, b, 44, later + bytes(32)))
+    yield "later fragment", to_peer(frames.ipv6(a, b, 44, later + bytes(32)))
 
 
 def crossings(scenario: Scenario) -> Iterator[Trial]:
