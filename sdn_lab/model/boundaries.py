@@ -29,7 +29,7 @@ FOREIGN = (47, 50)  # GRE and ESP: protocols that only "any" allows
 NEVER = (2, 1, 58)  # IGMP, and each family's ICMP over the other: refused for everybody
 
 
-def boundaries(semantics: PairSemantics, source: Port, destination: Port) -> tuple[Microflow, ...]:
+def worth_trying(semantics: PairSemantics, source: Port, destination: Port) -> tuple[Microflow, ...]:
     """Return microflows from *source* to *destination* to try, admitted or not; each once, in order.
 
     All are flows between the ports' own addresses of one family.  Whether one may be delivered is

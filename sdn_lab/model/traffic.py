@@ -157,8 +157,9 @@ class PairSemantics:
         return self.reverse_new.admits(flow)
 
     def may_answer(self, flow: Microflow) -> bool:
-        """Say whether packets from s to d that answer *flow*, opened from d to s, may reach d.
+        """Say whether packets from s to d that answer *flow*, opened from d to s, may reach d as answers.
 
+        (A UDP packet, say, may besides be the opening of a flow of its own: that is for *new* to say.)
         All that must; beyond it, what d let go and s refused, only where s could as well have opened
         the answer itself: then s asked for it, and only s's connection tracking may know of it.
         """

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from sdn_lab.model.boundaries import boundaries
+from sdn_lab.model.boundaries import worth_trying
 from sdn_lab.model.intent import Direction, Port, PortRange, Protocol, Rule, Scenario, Wish
-from sdn_lab.model.traffic import Traffic
+from sdn_lab.model.traffic import Microflow, Traffic
 from sdn_lab.model.verdict import Claim, Kind
 from sdn_lab.scenario.semantics import Semantics, boxes, grant, pair
 
@@ -38,6 +38,11 @@ def claims(scenario: Scenario) -> tuple[Claim, ...]:
     ):
         found.setdefault(claim.id, claim)
     return tuple(found.values())
+
+
+def boundaries(scenario: Scenario, source: Port, destination: Port) -> tuple[Microflow, ...]:
+    """Return the microflows worth trying from one port to another: admitted, refused, and at the edge."""
+    return worth_trying(pair(scenario, source, destination), source, destination)
 
 
 def _isolated(scenario: Scenario) -> list[Claim]:

@@ -251,10 +251,12 @@ def _at(values: object, path: Path) -> object:
 
 def _put(values: object, path: Path, value: object) -> None:
     parent = _at(values, path[:-1])
-    if isinstance(parent, dict) or (
-        isinstance(parent, list) and isinstance(path[-1], int) and path[-1] < len(parent)
-    ):
-        parent[path[-1]] = value
+    last = path[-1]
+    if isinstance(parent, list):
+        if isinstance(last, int) and last < len(parent):
+            parent[last] = value
+    elif isinstance(parent, dict):
+        parent[last] = value
 
 
 def _empty(values: object, path: Path) -> Any:

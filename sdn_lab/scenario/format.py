@@ -84,7 +84,7 @@ def _remote(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
     raise wrong(
         "SCN011",
         f"{quote(value)} is not a remote",
-        "a remote is any, {cidr: PREFIX, except: [PREFIX]}, {group: NAME}, {network: NAME}, or a list of these",
+        "a remote is any, {cidr: PREFIX, except: [PREFIX]}, {group: NAME}, {network: NAME}, or a list",
         fix,
     )
 

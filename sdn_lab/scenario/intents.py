@@ -79,7 +79,7 @@ def _traffic(
             "what a port sends to itself never leaves it",
         )
         return None
-    families: set[int] = {a.version for a in source.ips} & {a.version for a in target.ips}
+    families = _families(source) & _families(target)
     l4_ports = None if written.ports is None else sorted_ranges(written.ports)
     if not families:
         reading.blame(
@@ -93,7 +93,7 @@ def _traffic(
             "SCN041",
             (*path, "ports"),
             "this intent speaks of no packet",
-            "an empty list is no port; DHCP servers' ports (67 over IPv4, 547 over IPv6) are closed for everybody",
+            "an empty list is no port; DHCP servers' ports (67 over IPv4, 547 over IPv6) are always shut",
         )
     return Wish(
         kind=kind,
@@ -103,6 +103,10 @@ def _traffic(
         l4_ports=l4_ports,
         span=reading.document.key_place(path).span,
     )
+
+
+def _families(port: Port) -> set[int]:
+    return {address.version for address in port.ips}
 
 
 def _some_port(protocol: str, ranges: tuple[PortRange, ...] | None, families: set[int]) -> bool:

@@ -66,9 +66,9 @@ NUMBER: Mapping[Protocol, int] = {Protocol.TCP: TCP, Protocol.UDP: UDP, Protocol
 NOTHING = Traffic()
 
 
-def pair(scenario: Scenario, source: str, destination: str) -> PairSemantics:
-    """Return the semantics of one ordered pair of ports (paths).  For many pairs use `Semantics`."""
-    return Semantics(scenario).pair(scenario.port(source), scenario.port(destination))
+def pair(scenario: Scenario, source: Port, destination: Port) -> PairSemantics:
+    """Return the semantics of one ordered pair of ports.  For many pairs use `Semantics`."""
+    return Semantics(scenario).pair(source, destination)
 
 
 def grant(protocol: Protocol, family: int, rule: Rule | None = None) -> Grant:
@@ -138,7 +138,10 @@ class Semantics:
 
     scenario: Scenario
     _lists: dict[tuple[tuple[str, ...], Direction], tuple[Rule, ...] | None] = field(default_factory=dict)
-    _grants: dict[tuple[tuple[Rule, ...] | None, int], Grant] = field(default_factory=dict)
+    _seen: dict[tuple[tuple[str, ...], Direction, tuple[str, ...], str, IPAddress], Grant] = field(
+        default_factory=dict
+    )
+    _grants: dict[tuple[tuple[int, ...] | None, int], Grant] = field(default_factory=dict)
     _common: dict[tuple[int, int], Grant] = field(default_factory=dict)
     _one_way: dict[tuple[str, str], tuple[Traffic, Traffic]] = field(default_factory=dict)
 
@@ -172,9 +175,16 @@ class Semantics:
 
     def _granted(self, port: Port, direction: Direction, peer: Port, address: IPAddress) -> Grant:
         """Return what *port*'s groups let pass between it and *address* of *peer*."""
+        known = (port.groups, direction, peer.groups, peer.network, address)
+        if known not in self._seen:
+            self._seen[known] = self._look_up(port, direction, peer, address)
+        return self._seen[known]
+
+    def _look_up(self, port: Port, direction: Direction, peer: Port, address: IPAddress) -> Grant:
         rules = self._allow_list(port.groups, direction)
         fitting = None if rules is None else tuple(r for r in rules if _names(r, peer, address))
-        key = (fitting, address.version)
+        # Rules are told apart by identity, which is quick: they live as long as the scenario does.
+        key = (None if fitting is None else tuple(map(id, fitting)), address.version)
         if key not in self._grants:
             self._grants[key] = (
                 grant(Protocol.ANY, address.version) if fitting is None else _union(fitting, address.version)

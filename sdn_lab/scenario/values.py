@@ -117,9 +117,7 @@ def _read_prefix(value: object) -> IPNetwork:
         raise wrong("SCN013", f"{quote(value)} is not a prefix", "a prefix is written like 10.0.0.0/24", fix)
     length = value.partition("/")[2]
     try:
-        loose = ip_network(value, strict=False)
-        if not length.isascii() or not length.isdigit():
-            raise ValueError(value)
+        loose = ip_network(value if length.isascii() and length.isdigit() else "", strict=False)
     except ValueError:
         raise wrong(
             "SCN013",
@@ -260,7 +258,7 @@ Mac = Annotated[
         _read_mac,
         type="string",
         pattern=f"^{_MAC.pattern}$",
-        description="unicast; left out, it is a locally administered address made of a stable hash of the port's path",
+        description="unicast; left out, it is a locally administered stable hash of the port's path",
     ),
 ]
 L4Ports = Annotated[
