@@ -54,9 +54,8 @@ def main() -> None:
             if not results:
                 continue
             medians[backend] = statistics.median(wall for wall, _ in results)
-            print(
-                f"{asked.scenario} on {backend}: {medians[backend]:.2f} s, median of {len(results)} (aim: under {aim:g} s)"
-            )
+            measured = f"{medians[backend]:.2f} s, median of {len(results)} (aim: under {aim:g} s)"
+            print(f"{asked.scenario} on {backend}: {measured}")
             for phase in results[0][1]:
                 print(f"    {phase:<12} {statistics.median(r[1].get(phase, 0.0) for r in results):8.0f} ms")
     for backend, wall in medians.items():

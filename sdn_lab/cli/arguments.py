@@ -83,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument("--seed", type=int, default=0, help="for nonces and everything else that is drawn")
     run.add_argument(
-        "--controller", metavar="NAME|PATH", help="a Ryu app that ships, or a file of yours (default: overlay)"
+        "--controller",
+        metavar="NAME|PATH",
+        help="a Ryu app that ships, or a file of yours (default: overlay)",
     )
     run.add_argument("--flows", type=Path, metavar="DIR", help="load DIR/<hypervisor>.flows; compile nothing")
     run.add_argument("--pcap-dir", type=Path, metavar="DIR", help="write the packets behind every violation")
@@ -124,6 +126,7 @@ def _report(text: str) -> tuple[str, Path]:
         raise not_yet(f"the report format '{name}'")
     if name not in FORMATS or not equals or not path:
         raise usage_error(
-            f"--report {text} is not FORMAT=FILE", fix=f"for example --report json=out.json; {', '.join(FORMATS)}"
+            f"--report {text} is not FORMAT=FILE",
+            fix=f"for example --report json=out.json; {', '.join(FORMATS)}",
         )
     return name, Path(path)

@@ -44,11 +44,13 @@ def run(words: argparse.Namespace) -> int:
 
 def compile_(words: argparse.Namespace) -> int:
     """Write DIR/<hypervisor>.flows, commented with origins."""
-    from sdn_lab import lab
+    from sdn_lab.compiler import compile_scenario
+    from sdn_lab.flows import write_program
+    from sdn_lab.model.assignment import assign
 
     scenario = _scenario(words.scenario)
-    written = lab.compile_to(scenario, words.output)
-    for path, entries in written:
+    program = compile_scenario(scenario, assign(scenario))
+    for path, entries in write_program(scenario, program, words.output):
         print(f"{path}: {entries} flow entries")
     return 0
 

@@ -30,12 +30,32 @@ KINDS: Mapping[str, int] = {
     "group": 5,
     "rule": 6,
 }
+PLATFORM = frozenset(  # the paths of kind "platform": what holds for everybody
+    {
+        "dhcp-server",
+        "ethertypes",
+        "fragments",
+        "icmp-of-the-other-family",
+        "igmp",
+        "mld",
+        "neighbour-discovery",
+        "redirect",
+        "related-errors",
+        "router-advertisement",
+        "router-solicitation",
+        "sctp",
+        "tcp-syn-only",
+        "tracking",
+    }
+)
 _STAGE_NAMES = {code: name for name, code in STAGES.items()}
 _KIND_NAMES = {code: name for name, code in KINDS.items()}
 
 
 def encode(origin: Origin) -> int:
-    """Return the 64-bit cookie of *origin*.  Raises KeyError for an undeclared stage or kind."""
+    """Return the 64-bit cookie of *origin*.  KeyError: undeclared stage, kind, platform path."""
+    if origin.kind == "platform" and origin.path not in PLATFORM:
+        raise KeyError(origin.path)
     digest = hashlib.sha256(f"{origin.kind}:{origin.path}".encode()).digest()
     return STAGES[origin.stage] << 56 | KINDS[origin.kind] << 48 | int.from_bytes(digest[:6], "big")
 

@@ -1,8 +1,9 @@
 """A frame's way through all bridges of a lab, by the concrete interpreter.
 
-`interpret` knows one datapath; a `Walk` joins the integration bridges of several by their tunnels, as values:
-what leaves a tunnel port with ``tun_dst`` of a peer arrives at that peer with the same VNI and with the
-sender's VTEP as ``tun_src``.  The underlay itself (its frames, its physical bridges) is the simulator's business.
+`interpret` knows one datapath; a `Walk` joins the integration bridges of several by their tunnels, as
+values: what leaves a tunnel port with ``tun_dst`` of a peer arrives at that peer with the same VNI and with
+the sender's VTEP as ``tun_src``.  The underlay itself (its frames, its physical bridges) is the simulator's
+business.
 
 Used to explain: a counterexample's path table by table, each entry in the user's words.  One tracker per
 hypervisor, kept between frames, so that a conversation can be walked in order.

@@ -1,12 +1,13 @@
 """Runs a scenario's trials through a lab and says where it differs from the claims.
 
-A lab is anything with ``inject_all([(port, frame)]) -> [[(port, frame), ...], ...]`` and ``flush_conntrack()``:
-the interpreter, the simulator, real Open vSwitch.
+A lab is anything with ``inject_all([(port, frame)]) -> [[(port, frame), ...], ...]`` and
+``flush_conntrack()``: the interpreter, the simulator, real Open vSwitch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from sdn_lab.model.intent import Scenario
@@ -90,7 +91,8 @@ def _against_claims(
 
 def _against_each_other(round_: Sequence[Trial], outcomes: dict[str, list[frozenset[str]]]) -> Iterator[str]:
     names = list(outcomes)
-    for first, second in zip(names, names[1:], strict=False):
+    for first, second in pairwise(names):
         for trial, one, other in zip(round_, outcomes[first], outcomes[second], strict=True):
             if one != other:
-                yield f"{first} {sorted(one)} but {second} {sorted(other)}: {trial.label}: {trial.frame.hex()}"
+                said = f"{first} {sorted(one)} but {second} {sorted(other)}"
+                yield f"{said}: {trial.label}: {trial.frame.hex()}"

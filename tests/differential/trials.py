@@ -103,7 +103,7 @@ def answering(one: Talk) -> Trial:
         frame=data,
         must=must,
         may=may,
-        label=f"answer {one.dst.path} -> {one.src.path} to {one.flow} ({'opened' if one.opened else 'refused'})",
+        label=f"answer {one.dst.path} -> {one.src.path} to {one.flow} (opened: {one.opened})",
     )
 
 
@@ -114,7 +114,9 @@ def following(one: Talk) -> Trial | None:
     data = talk.frame(
         one.src, one.dst, one.flow, mark=one.mark, flags=talk.ACK | talk.PSH, seq=1001, ack=5001, data=b"data"
     )
-    return _exactly(one.src, data, frozenset({one.dst.path}), f"data {one.src.path} -> {one.dst.path} {one.flow}")
+    return _exactly(
+        one.src, data, frozenset({one.dst.path}), f"data {one.src.path} -> {one.dst.path} {one.flow}"
+    )
 
 
 def scans(scenario: Scenario, mark: int) -> Iterator[Trial]:
@@ -183,8 +185,9 @@ def _lies_between(src: Port, dst: Port) -> Iterator[tuple[str, bytes]]:
             forged = replace(flow, src=lie)
             yield f"source address {lie}", talk.ethernet(src.mac, dst.mac, forged, talk.l4(forged, mark=1))
         elsewhere = replace(flow, dst=b + 64)
-        yield "another's address at this MAC", talk.ethernet(
-            src.mac, dst.mac, elsewhere, talk.l4(elsewhere, mark=1)
+        yield (
+            "another's address at this MAC",
+            talk.ethernet(src.mac, dst.mac, elsewhere, talk.l4(elsewhere, mark=1)),
         )
         for mac in ("ff:ff:ff:ff:ff:ff", "02:de:ad:00:00:02", "01:00:5e:00:00:01", "33:33:00:00:00:01"):
             yield f"to {mac}", talk.ethernet(src.mac, mac, flow, talk.l4(flow, mark=1))
@@ -214,8 +217,11 @@ def _lies_v4(src: Port, dst: Port, flow: Microflow) -> Iterator[tuple[str, bytes
         yield label, frames.ethernet(src.mac, dst.mac, 0x0806, message)
     gratuitous = frames.arp(1, src.mac, flow.src, 0, flow.src)
     yield "gratuitous ARP", frames.ethernet(src.mac, "ff:ff:ff:ff:ff:ff", 0x0806, gratuitous)
-    yield "redirect", frames.ethernet(
-        src.mac, dst.mac, 0x0800, frames.ipv4(flow.src, flow.dst, 1, frames.icmp(5, 1, bytes(28)))
+    yield (
+        "redirect",
+        frames.ethernet(
+            src.mac, dst.mac, 0x0800, frames.ipv4(flow.src, flow.dst, 1, frames.icmp(5, 1, bytes(28)))
+        ),
     )
 
 
@@ -230,7 +236,10 @@ def _lies_v6(src: Port, dst: Port, flow: Microflow) -> Iterator[tuple[str, bytes
     yield "advertisement as the peer", to_peer(discovery(b, b, advert(b, b, b, src.mac)))
     yield "solicitation with another MAC", to_peer(discovery(a, b, solicit(a, b, dst.mac, dst=b)))
     yield "solicitation as the peer", to_peer(discovery(b, b, solicit(b, b, src.mac, dst=b)))
-    yield "solicitation of nobody's address", to_peer(discovery(a, b + 77, solicit(a, b + 77, src.mac, dst=b + 77)))
+    yield (
+        "solicitation of nobody's address",
+        to_peer(discovery(a, b + 77, solicit(a, b + 77, src.mac, dst=b + 77))),
+    )
     late = frames.ipv6(a, b, 58, solicit(a, b, src.mac, dst=b), hop_limit=64)
     yield "solicitation with hop limit 64", to_peer(late)
     for kind, label in ((133, "RS"), (134, "RA"), (137, "redirect"), (131, "MLD"), (143, "MLDv2")):
