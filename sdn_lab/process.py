@@ -140,6 +140,12 @@ class Running:
         """Return the exit status, or None while it runs.  Negative: ended by that signal."""
         return self._process.poll()
 
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for its end, not longer than *timeout_s*; return what `poll` says then."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_s)
+        return self._process.poll()
+
     def kill(self) -> None:
         """End it and its process group now; idempotent."""
         _end(self._process)

@@ -1,0 +1,171 @@
+"""Build a lab from its plan.
+
+    instance --- p100 [br-int  tun]==[br-phy] nic --- u1 [bridge "wire"]       the underlay
+                  hypervisor          mgmt ------- m1 [bridge "control"]       management, the controller
+
+Order matters: a namespace is hardened before it has an interface, a bridge is secure and br-phy has
+its entries before it has a port, and instances come up last.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdn_lab.backends.mininet.hearing import deafen
+from sdn_lab.backends.mininet.namespaces import inside, sysctl
+from sdn_lab.backends.mininet.nodes import Hypervisor, Instance, wire
+from sdn_lab.backends.mininet.ovs import NIC, PHYSICAL, OpenVSwitch
+from sdn_lab.backends.mininet.plan import MANAGEMENT_PREFIX, Plan, PlannedHypervisor, PlannedInstance
+from sdn_lab.backends.mininet.watch import Watch
+from sdn_lab.process import run
+
+RUN = Path("/run/sdn-lab")
+MANAGEMENT_INTERFACE = "mgmt"
+_ETHTOOL_S = 30
+_THREADS = 4  # programs are started from so many threads; more do not help on few cores
+
+
+@dataclass(slots=True)
+class Built:
+    """The nodes of a lab, by the scenario's names; instances by node name."""
+
+    plan: Plan
+    underlay: Instance
+    management: Instance
+    hypervisors: dict[str, Hypervisor] = field(default_factory=dict)
+    switches: dict[str, OpenVSwitch] = field(default_factory=dict)
+    switch_pids: list[int] = field(default_factory=list)
+    instances: dict[str, Instance] = field(default_factory=dict)
+
+
+def build(plan: Plan, watch: Watch, progress: Callable[[str, int, int], None]) -> Built:
+    """Build everything.  Raises LabError."""
+    total = 2 + 2 * len(plan.hypervisors) + len(plan.instances)
+    done = 0
+
+    def step(what: str) -> None:
+        nonlocal done
+        done += 1
+        progress(what, done, total)
+        watch.check()
+
+    built = Built(plan, _node("underlay", watch), _node("management", watch))
+    for node in (built.underlay, built.management):
+        node.harden(ipv6=False)
+    step("underlay and management network")
+    for planned in plan.hypervisors:
+        built.hypervisors[planned.name] = _hypervisor(planned, built, watch)
+        step(f"hypervisor {planned.name}")
+    for instance in plan.instances:
+        built.instances[instance.node] = _instance(instance, built, watch)
+        step(f"instance {instance.ports[0].path}")
+    _configure_networks(built)
+    step("Open vSwitch")
+    for planned in plan.hypervisors:
+        daemon = built.switches[planned.name].start_switch(watch.check)
+        built.switch_pids.append(daemon.pid)
+        watch.own(f"ovs-vswitchd of {planned.name}", daemon)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for _ in pool.map(lambda h: _finish_hypervisor(h, built, watch), plan.hypervisors):
+            step("Open vSwitch")
+        list(pool.map(lambda i: _finish_instance(i, built), plan.instances))
+    watch.check()
+    return built
+
+
+def know_peers(built: Built) -> None:
+    """Tell every tunnel endpoint all the others."""
+    for us in built.plan.hypervisors:
+        peers = {h.vtep.partition("/")[0]: h.vtep_mac for h in built.plan.hypervisors if h != us}
+        built.switches[us.name].know_peers(peers)
+
+
+def _node(name: str, watch: Watch) -> Instance:
+    node = Instance(name)
+    watch.own(f"the shell of {name}", node.shell)
+    return node
+
+
+def _hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch) -> Hypervisor:
+    node = Hypervisor(planned.node, planned.dpid)
+    watch.own(f"the shell of hypervisor {planned.name}", node.shell)
+    node.harden(ipv6=False)
+    switch = OpenVSwitch(RUN / planned.node, node.into, dict(os.environ))
+    built.switches[planned.name] = switch
+    watch.own(f"ovsdb-server of {planned.name}", switch.start_database())
+    wire(node, NIC, built.underlay, planned.uplink)
+    wire(node, MANAGEMENT_INTERFACE, built.management, planned.control)
+    return node
+
+
+def _instance(planned: PlannedInstance, built: Built, watch: Watch) -> Instance:
+    node = Instance(planned.node)
+    watch.own(f"the shell of the instance of {planned.ports[0].path}", node.shell)
+    node.harden(ipv6=any(":" in a for p in planned.ports for a in p.addresses))
+    for port in planned.ports:
+        wire(node, port.interface, built.hypervisors[planned.hypervisor], port.peer, port.mac)
+    return node
+
+
+def _configure_networks(built: Built) -> None:
+    plan = built.plan
+    bridge = "type bridge stp_state 0 mcast_snooping 0"
+    built.underlay.configure(
+        [
+            f"link add name wire mtu {plan.underlay_mtu} {bridge}",
+            *(f"link set {h.uplink} mtu {plan.underlay_mtu} master wire up" for h in plan.hypervisors),
+            "link set wire up",
+        ]
+    )
+    built.management.configure(
+        [
+            "link set lo up",
+            f"link add name control {bridge}",
+            *(f"link set {h.control} master control up" for h in plan.hypervisors),
+            f"address add {plan.controller}/{MANAGEMENT_PREFIX} dev control",
+            "link set control up",
+        ]
+    )
+
+
+def _finish_hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch) -> None:
+    plan, node = built.plan, built.hypervisors[planned.name]
+    switch = built.switches[planned.name]
+    ports = [p for i in plan.instances if i.hypervisor == planned.name for p in i.ports]
+    with inside(node.pid):
+        sysctl(f"net/ipv4/conf/{NIC}/arp_ignore", 8)  # else NIC and bridge both answer the underlay's ARP
+    node.configure(
+        [
+            f"link set {NIC} mtu {plan.underlay_mtu} up",
+            f"address add {planned.management} dev {MANAGEMENT_INTERFACE}",
+            f"link set {MANAGEMENT_INTERFACE} up",
+            *(f"link set {p.peer} mtu {plan.inner_mtu} up" for p in ports),
+        ]
+    )
+    switch.make_bridges(planned, plan, watch.check)
+    switch.add_ports(planned, plan, ports)
+    node.configure(
+        [f"address add {planned.vtep} dev {PHYSICAL}", f"link set {PHYSICAL} up", "link set br-int up"]
+    )
+    peers = {h.vtep.partition("/")[0]: h.vtep_mac for h in plan.hypervisors if h != planned}
+    switch.know_peers(peers)
+
+
+def _finish_instance(planned: PlannedInstance, built: Built) -> None:
+    """Bring an instance up.  With transmit checksum offload left on, its packets would carry no
+    checksum into the userspace datapath, and TCP would not pass at all.
+    """
+    node = built.instances[planned.node]
+    deafen(node.into, [p.interface for p in planned.ports])
+    commands = ["link set lo up"]
+    for port in planned.ports:
+        run([*node.into, "ethtool", "-K", port.interface, "tx", "off"], _ETHTOOL_S)
+        commands.append(f"link set {port.interface} mtu {built.plan.inner_mtu} up")
+        commands += [
+            f"address add {a} dev {port.interface}" + (" nodad" if ":" in a else "") for a in port.addresses
+        ]
+    node.configure(commands)

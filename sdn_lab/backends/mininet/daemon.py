@@ -1,0 +1,333 @@
+"""The lab daemon: first process of a lab's namespaces, owner of everything in them.
+
+The chain of death
+------------------
+::
+
+    command  --spawns-->  keeper  --forks-->  daemon = process 1  --spawns-->  shells, Open vSwitch, ...
+
+- The *keeper* makes the new namespaces; a new pid namespace begins with its child, so a process between
+  is needed.  It waits, and says how the daemon ended.
+- Keeper and daemon get SIGKILL when their parent dies (`process.die_with_parent`).  Killing the one that
+  spawned ``unshare --kill-child`` would *not* kill its child; hence a signal on every level.
+- The daemon cannot see its parent's pid (it lives outside: getppid() is 0 whether it lives or not), so
+  for the race between fork and prctl it looks at a pipe that the keeper alone holds open.
+- When the daemon dies, of whatever, the kernel kills every process in its pid namespace; with the last
+  process go the network namespaces with their interfaces, and the mount namespace with its /run.
+- The death of any process that the lab needs is noticed by `watch`, and named to the command.
+- The daemon also ends when the command's end of the socket closes.
+
+Requests
+--------
+One at a time, over the `channel`: a JSON object with ``op``, answered by one without ``error``, or with;
+``progress`` messages may come before the answer.  See `_Daemon` for the verbs.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from sdn_lab.backends.mininet.build import Built, build, know_peers
+from sdn_lab.backends.mininet.channel import Channel, Closed, frame_of, text_of
+from sdn_lab.backends.mininet.exchange import Exchange
+from sdn_lab.backends.mininet.hearing import deafen, hear
+from sdn_lab.backends.mininet.namespaces import LAB, settle_in, unshare
+from sdn_lab.backends.mininet.nodes import Instance
+from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
+from sdn_lab.backends.mininet.plan import Plan
+from sdn_lab.backends.mininet.watch import Watch
+from sdn_lab.model.diagnostic import ApparatusError, LabError
+from sdn_lab.model.observation import Injection, PointKind, WatchPoint, Window
+from sdn_lab.process import Running, die_with_parent, ending, launch
+
+_TICK_MS = 200
+_NEIGHBOURS_AGE_S = 300  # Open vSwitch forgets them after 900
+_CONNECT_POLL_S = 0.02
+
+Reply = tuple[dict[str, Any], list[int]]
+
+
+def point_of(value: list[str]) -> WatchPoint:
+    """Read a watch point from JSON."""
+    return WatchPoint(kind=PointKind(value[0]), name=value[1])
+
+
+class _Daemon:
+    """The state behind the requests."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._watch = Watch()
+        self._built: Built | None = None
+        self._exchange: Exchange | None = None
+        self._children: dict[int, Running] = {}
+        self._hearing = False
+        self._fresh = False  # what waits in the sockets is of no interest
+        self._neighbours_at = 0.0
+
+    def serve(self) -> None:
+        """Answer requests until the command closes or dies."""
+        verbs: Mapping[str, Callable[[Mapping[str, Any]], Reply]] = {
+            "build": self.build,
+            "spawn": self.spawn,
+            "poll": self.poll,
+            "kill": self.kill,
+            "connect": self.connect,
+            "snapshot": self.snapshot,
+            "exchange": self.exchange,
+            "load": self.load,
+            "versions": self.versions,
+            "processes": self.processes,
+            "close": self.close,
+        }
+        while True:
+            request = self._next_request()
+            descriptors: list[int] = []
+            try:
+                answer, descriptors = verbs[request["op"]](request)
+            except ApparatusError as error:
+                answer = {"error": str(error), "kind": "apparatus"}
+            except LabError as error:
+                answer = {"error": self._watch.failure or str(error), "kind": "lab"}
+            except Closed:
+                raise
+            except Exception as error:  # noqa: BLE001 (Mininet raises bare ones; the command shall know)
+                said = " ".join(str(error).split())
+                traceback.print_exc()
+                answer = {
+                    "error": self._watch.failure or f"{request['op']} failed: {type(error).__name__}: {said}",
+                    "kind": "lab",
+                }
+            self._channel.send(answer, descriptors)
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def build(self, request: Mapping[str, Any]) -> Reply:
+        """Build the lab of ``plan``."""
+
+        def progress(what: str, done: int, total: int) -> None:
+            self._channel.send({"progress": [what, done, total]})
+
+        self._built = build(Plan.from_json(request["plan"]), self._watch, progress)
+        self._exchange = Exchange(self._built)
+        self._neighbours_at = time.monotonic()
+        return {}, []
+
+    def spawn(self, request: Mapping[str, Any]) -> Reply:
+        """Start ``argv`` with ``env`` at the instance of ``port``, at ``hypervisor``, or in management.
+
+        The answer carries its pipes: standard input, output, error.
+        """
+        node, env = self._place(request)
+        theirs_in, ours_in = os.pipe2(os.O_CLOEXEC)
+        ours_out, theirs_out = os.pipe2(os.O_CLOEXEC)
+        ours_err, theirs_err = os.pipe2(os.O_CLOEXEC)
+        try:
+            child = launch(
+                [*node.into, *request["argv"]], env, stdin=theirs_in, stdout=theirs_out, stderr=theirs_err
+            )
+        except BaseException:
+            for descriptor in (ours_in, ours_out, ours_err):
+                os.close(descriptor)
+            raise
+        finally:
+            for descriptor in (theirs_in, theirs_out, theirs_err):
+                os.close(descriptor)
+        self._children[child.pid] = child
+        management = "port" not in request and "hypervisor" not in request
+        self._watch.own("the controller", child, may_finish=True, may_fail=not management)
+        return {"child": child.pid}, [ours_in, ours_out, ours_err]
+
+    def poll(self, request: Mapping[str, Any]) -> Reply:
+        """Return the exit status of a ``child``, or null."""
+        return {"status": self._children[request["child"]].poll()}, []
+
+    def kill(self, request: Mapping[str, Any]) -> Reply:
+        """End a ``child``; its end is not a failure of the lab."""
+        child = self._children[request["child"]]
+        self._watch.disown(child)
+        child.kill()
+        return {"status": child.poll()}, []
+
+    def connect(self, request: Mapping[str, Any]) -> Reply:
+        """Point every integration bridge at ``target``, and wait until it is connected."""
+        built = self._lab()
+        waiting = list(built.switches)
+        for switch in built.switches.values():
+            switch.set_controller(request["target"])
+        deadline = time.monotonic() + request["timeout_s"]
+        while waiting:
+            self._watch.check()
+            waiting = [name for name in waiting if not built.switches[name].connected()]
+            if waiting and time.monotonic() > deadline:
+                raise LabError(
+                    f"{', '.join(waiting)} did not connect to the controller at {request['target']} "
+                    f"within {request['timeout_s']:g} s"
+                )
+            time.sleep(_CONNECT_POLL_S)
+        self._fresh = True
+        return {}, []
+
+    def snapshot(self, _request: Mapping[str, Any]) -> Reply:
+        """Dump all bridges."""
+        self._watch.check()
+        return {
+            name: {bridge: switch.dump(bridge) for bridge in (INTEGRATION, PHYSICAL)}
+            for name, switch in self._lab().switches.items()
+        }, []
+
+    def exchange(self, request: Mapping[str, Any]) -> Reply:
+        """Do one window of frames."""
+        built = self._lab()
+        assert self._exchange is not None
+        self._watch.check()
+        if self._hearing:
+            self._make_deaf(True)
+        if time.monotonic() - self._neighbours_at > _NEIGHBOURS_AGE_S:
+            know_peers(built)
+            self._neighbours_at = time.monotonic()
+        if self._fresh:
+            self._exchange.forget()
+            self._fresh = False
+        window = Window(
+            injections=tuple(
+                Injection(point=point_of([kind, name]), frame=frame_of(frame))
+                for kind, name, frame in request["injections"]
+            ),
+            markers=tuple(
+                (point_of([kind, name]), frame_of(nonce)) for kind, name, nonce in request["markers"]
+            ),
+            timeout_ms=request["timeout_ms"],
+        )
+        seen = self._exchange.run(window, self._watch.check)
+        return {
+            "captures": [[c.point.kind.value, c.point.name, text_of(c.frame)] for c in seen.captures],
+            "missing": [[p.kind.value, p.name, text_of(n)] for p, n in seen.missing],
+            "lost": seen.lost,
+            "waited_ms": seen.waited_ms,
+        }, []
+
+    def load(self, request: Mapping[str, Any]) -> Reply:
+        """Add ``flows`` (ovs-ofctl text) to the integration bridge of ``hypervisor``."""
+        self._lab().switches[request["hypervisor"]].load(INTEGRATION, request["flows"])
+        return {}, []
+
+    def versions(self, _request: Mapping[str, Any]) -> Reply:
+        """Say what forwards."""
+        told = next(iter(self._lab().switches.values())).ofctl("--version").splitlines()[0].split()[-1]
+        return {"Open vSwitch": told, "datapath": "userspace (netdev)", "Linux": platform.release()}, []
+
+    def processes(self, _request: Mapping[str, Any]) -> Reply:
+        """Name every process that the lab needs, with its pid here."""
+        return {"owned": self._watch.census()}, []
+
+    def close(self, _request: Mapping[str, Any]) -> Reply:
+        """Say a last time that nothing has died.  The command then closes the socket."""
+        self._watch.check()
+        return {}, []
+
+    def _lab(self) -> Built:
+        if self._built is None:
+            raise LabError("the lab has not been built")
+        return self._built
+
+    def _place(self, request: Mapping[str, Any]) -> tuple[Any, Mapping[str, str]]:
+        built = self._lab()
+        env: Mapping[str, str] = request["env"]
+        if "hypervisor" in request:
+            name = request["hypervisor"]
+            return built.hypervisors[name], {**env, **built.switches[name].environment}
+        if "port" not in request:
+            self._fresh = True
+            return built.management, env
+        if not self._hearing:
+            self._make_deaf(False)
+        return self._instance_of(request["port"]), env
+
+    def _instance_of(self, port: str) -> Instance:
+        built = self._lab()
+        for planned in built.plan.instances:
+            if any(p.path == port for p in planned.ports):
+                return built.instances[planned.node]
+        raise LabError(f"there is no port {port}")
+
+    def _make_deaf(self, deaf: bool) -> None:
+        built = self._lab()
+        for planned in built.plan.instances:
+            node = built.instances[planned.node]
+            if deaf:
+                deafen(node.into, [p.interface for p in planned.ports])
+            else:
+                hear(node.into)
+        self._hearing = not deaf
+        self._fresh = True
+
+    def _next_request(self) -> Mapping[str, Any]:
+        waiter = select.poll()
+        waiter.register(self._channel.fileno(), select.POLLIN)
+        while not waiter.poll(_TICK_MS):
+            self._watch.reap()
+            self._watch.note()
+        request, _ = self._channel.receive()
+        return request
+
+
+def _first_process(channel: Channel, keeper_lives: int) -> NoReturn:
+    """Be process 1: never return."""
+    die_with_parent(0)
+    if select.select([keeper_lives], [], [], 0)[0]:  # the keeper died before we asked
+        os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    status = 0
+    try:
+        settle_in()
+        _Daemon(channel).serve()
+    except Closed:
+        pass
+    except BaseException as error:  # noqa: BLE001 (the last place where it can be told)
+        traceback.print_exc()
+        _say(f"the lab daemon failed: {type(error).__name__}: {error}")
+        status = 1
+    os._exit(status)
+
+
+def main(descriptor: int) -> int:
+    """Be the keeper.  *descriptor* is the daemon's end of the channel."""
+    channel = Channel(socket.socket(fileno=descriptor))
+    try:
+        unshare(LAB)
+    except OSError as error:
+        channel.send(
+            {"error": f"this machine does not let a lab have namespaces: {error}", "kind": "apparatus"}
+        )
+        return 5
+    keeper_lives, keep = os.pipe2(os.O_CLOEXEC)
+    daemon = os.fork()
+    if daemon == 0:
+        os.close(keep)
+        _first_process(channel, keeper_lives)
+    channel.send({"daemon": daemon})
+    channel.close()
+    status = os.waitstatus_to_exitcode(os.waitpid(daemon, 0)[1])
+    if status < 0:  # else it has spoken for itself
+        _say(f"the lab daemon {ending(status)}")
+    return 0 if status == 0 else 6
+
+
+def _say(sentence: str) -> None:
+    """Say it to the command, which keeps our last words."""
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

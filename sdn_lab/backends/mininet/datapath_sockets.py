@@ -1,0 +1,82 @@
+"""The packet sockets by which Open vSwitch itself receives: made larger, and asked for their losses.
+
+Why
+---
+The userspace datapath reads each port by an AF_PACKET socket with the machine's default buffer, some
+200 kB: 90 frames of full size.  What does not fit is lost before any flow entry sees it, which looks
+exactly like a drop (seen: 11 of 6,200 frames of 1,450 bytes that entered at one port).  Open vSwitch has
+no setting for it, and the default is the whole machine's, which a lab must not change.  So the lab daemon,
+their parent, takes duplicates of these sockets (pidfd_getfd(2)), sets their buffers, and reads their
+counts of losses.
+
+Invariant: a duplicate is the same socket, so it is never read or closed for Open vSwitch by us; a
+socket that Open vSwitch makes later is found by the next `find`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import struct
+from collections.abc import Iterable
+
+_SYS_PIDFD_GETFD = 438  # on every architecture
+_SOL_PACKET, _PACKET_STATISTICS, _SO_RCVBUFFORCE = 263, 6, 33
+_RECEIVE_BYTES = 8 << 20
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class DatapathSockets:
+    """The packet sockets of some ``ovs-vswitchd`` processes."""
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._processes = {pid: os.pidfd_open(pid) for pid in pids}
+        self._sockets: dict[str, socket.socket | None] = {}  # by link text; None: no packet socket
+
+    def find(self) -> None:
+        """Look for packet sockets that are new, and forget those that are gone."""
+        seen: set[str] = set()
+        for pid, pidfd in self._processes.items():
+            try:
+                numbers = os.listdir(f"/proc/{pid}/fd")  # noqa: PTH208 (names, not paths)
+            except FileNotFoundError:
+                continue  # it died, and the watch knows
+            for number in numbers:
+                try:
+                    link = os.readlink(f"/proc/{pid}/fd/{number}")  # noqa: PTH115
+                except FileNotFoundError:
+                    continue
+                if link.startswith("socket:"):
+                    seen.add(link)
+                    if link not in self._sockets:
+                        self._sockets[link] = _packet_socket(pidfd, int(number))
+        for link in self._sockets.keys() - seen:
+            gone = self._sockets.pop(link)
+            if gone is not None:
+                gone.close()
+
+    def lost(self) -> int:
+        """Return how many frames did not fit these sockets since the last call."""
+        drops = 0
+        for sock in self._sockets.values():
+            if sock is not None:
+                drops += struct.unpack("=II", sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1]
+        return drops
+
+    def __len__(self) -> int:
+        return sum(sock is not None for sock in self._sockets.values())
+
+
+def _packet_socket(pidfd: int, number: int) -> socket.socket | None:
+    duplicate = _libc.syscall(_SYS_PIDFD_GETFD, pidfd, number, 0)
+    if duplicate < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"pidfd_getfd: {os.strerror(code)}")
+    os.set_inheritable(duplicate, False)
+    sock = socket.socket(fileno=duplicate)
+    if sock.family != socket.AF_PACKET:
+        sock.close()
+        return None
+    sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)
+    return sock

@@ -1,0 +1,170 @@
+"""Put frames in and watch every point: one window at a time, in the daemon's own process.
+
+What
+----
+`Exchange` holds a packet socket at every watch point of a lab:
+
+    port        the instance's interface: frames that arrive at it, not those that it sends
+    veth        its hypervisor's end (injection only)
+    underlay    the NIC: what arrives from and what leaves for the wire; a frame that was put in
+                at the wire's far end arrives like any other
+    management  the management wire and the host stack (the bridges' LOCAL ports).  Only frames with a
+                nonce are reported: the wire's own OpenFlow and ARP are no observation
+    packet_in   segments from the hypervisor to the controller that hold a nonce
+
+Invariants
+----------
+1.  A window ends when every marker was seen and `GRACE_S` has passed since, or at its time limit; a marker
+    may overtake a frame that went in elsewhere, hence the grace.
+2.  Nothing that a point saw is thrown away: what comes late is reported with the next window.
+3.  What our sockets or Open vSwitch's own lost is counted.  With a loss, absence proves nothing.
+
+Measured: windows of 128 frames, 2 ms grace: none of tens of thousands lost or late.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from sdn_lab.backends.mininet.build import MANAGEMENT_INTERFACE, Built
+from sdn_lab.backends.mininet.datapath_sockets import DatapathSockets
+from sdn_lab.backends.mininet.namespaces import inside
+from sdn_lab.backends.mininet.ovs import INTEGRATION, NIC, PHYSICAL
+from sdn_lab.backends.mininet.packet_ins import PacketIns
+from sdn_lab.backends.mininet.taps import Tap
+from sdn_lab.model.diagnostic import LabError
+from sdn_lab.model.observation import NONCE_MAGIC, Capture, Captured, PointKind, WatchPoint, Window
+
+GRACE_S = 0.002
+_PACE = 32  # so many frames go in, then we listen
+_CHECK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Ear:
+    """A listening tap, and what its frames mean: ``None`` for one that is not reported."""
+
+    tap: Tap
+    meaning: Callable[[bytes], Capture | None]
+
+
+class Exchange:
+    """All watch points of a built lab."""
+
+    def __init__(self, built: Built) -> None:
+        self._mouths: dict[WatchPoint, Tap] = {}
+        self._ears: dict[int, _Ear] = {}
+        self._poll = select.epoll()
+        self._datapath = DatapathSockets(built.switch_pids)
+        for instance in built.plan.instances:
+            with inside(built.instances[instance.node].pid):
+                for port in instance.ports:
+                    point = WatchPoint(kind=PointKind.PORT, name=port.path)
+                    self._mouths[point] = self._listen(Tap(port.interface), _everything(point))
+            with inside(built.hypervisors[instance.hypervisor].pid):
+                for port in instance.ports:
+                    point = WatchPoint(kind=PointKind.VETH, name=port.path)
+                    self._mouths[point] = Tap(port.peer, listen=False)
+        controller = IPv4Address(built.plan.controller).packed
+        for planned in built.plan.hypervisors:
+            own = PacketIns(IPv4Address(planned.management.partition("/")[0]).packed, controller)
+            underlay = WatchPoint(kind=PointKind.UNDERLAY, name=planned.name)
+            host = WatchPoint(kind=PointKind.MANAGEMENT, name=planned.name)
+            told = WatchPoint(kind=PointKind.PACKET_IN, name=planned.name)
+            with inside(built.hypervisors[planned.name].pid):
+                self._listen(Tap(NIC, outgoing=True), _everything(underlay))
+                self._listen(Tap(MANAGEMENT_INTERFACE, outgoing=True), _openflow(own, told, host))
+                for bridge in (INTEGRATION, PHYSICAL):
+                    self._listen(Tap(bridge), _with_nonce(host))
+            with inside(built.underlay.pid):
+                self._mouths[underlay] = Tap(planned.uplink, listen=False)
+
+    def run(self, window: Window, check: Callable[[], None]) -> Captured:
+        """Do one window.  *check* raises LabError if the lab died."""
+        captures: list[Capture] = []
+        pending: dict[WatchPoint, set[bytes]] = {}
+        for point, nonce in window.markers:
+            pending.setdefault(point, set()).add(nonce)
+        self._datapath.find()
+        self._hear(0, captures, pending)
+        self._inject(window, captures, pending)
+        begin = time.monotonic()
+        deadline = begin + window.timeout_ms / 1000
+        next_check = begin
+        closing = False
+        while True:
+            now = time.monotonic()
+            if now >= next_check:
+                check()
+                next_check = now + _CHECK_S
+            if not pending and not closing:
+                closing, deadline = True, min(now + GRACE_S, deadline) if window.markers else deadline
+            if now >= deadline:
+                break
+            self._hear(min(deadline, next_check) - now, captures, pending)
+        self._hear(0, captures, pending)
+        check()
+        return Captured(
+            captures=tuple(captures),
+            missing=tuple((p, n) for p, n in window.markers if n in pending.get(p, ())),
+            lost=sum(ear.tap.lost() for ear in self._ears.values()) + self._datapath.lost(),
+            waited_ms=(time.monotonic() - begin) * 1000,
+        )
+
+    def forget(self) -> None:
+        """Throw away what waits, and the count of losses: real services and the push have talked."""
+        for ear in self._ears.values():
+            while any(True for _ in ear.tap.frames()):
+                pass
+            ear.tap.lost()
+        self._datapath.lost()
+
+    def _inject(self, window: Window, captures: list[Capture], pending: dict[WatchPoint, set[bytes]]) -> None:
+        for number, injection in enumerate(window.injections, start=1):
+            mouth = self._mouths.get(injection.point)
+            if mouth is None:
+                raise LabError(f"no frame can be put in at {injection.point}")
+            mouth.put(injection.frame)
+            if number % _PACE == 0:
+                self._hear(0, captures, pending)
+
+    def _hear(self, wait_s: float, captures: list[Capture], pending: dict[WatchPoint, set[bytes]]) -> None:
+        for descriptor, _ in self._poll.poll(max(0.0, wait_s)):
+            ear = self._ears[descriptor]
+            for frame in ear.tap.frames():
+                capture = ear.meaning(frame)
+                if capture is None:
+                    continue
+                captures.append(capture)
+                awaited = pending.get(capture.point)
+                if awaited:
+                    awaited.difference_update([n for n in awaited if n in capture.frame])
+                    if not awaited:
+                        del pending[capture.point]
+
+    def _listen(self, tap: Tap, meaning: Callable[[bytes], Capture | None]) -> Tap:
+        self._ears[tap.fileno()] = _Ear(tap, meaning)
+        self._poll.register(tap.fileno(), select.EPOLLIN)
+        return tap
+
+
+def _everything(point: WatchPoint) -> Callable[[bytes], Capture | None]:
+    return lambda frame: Capture(point=point, frame=frame)
+
+
+def _with_nonce(point: WatchPoint) -> Callable[[bytes], Capture | None]:
+    return lambda frame: Capture(point=point, frame=frame) if NONCE_MAGIC in frame else None
+
+
+def _openflow(wire: PacketIns, told: WatchPoint, host: WatchPoint) -> Callable[[bytes], Capture | None]:
+    def meaning(frame: bytes) -> Capture | None:
+        view = wire.read(frame)
+        if view is None:
+            return Capture(point=host, frame=frame) if NONCE_MAGIC in frame else None
+        return Capture(point=told, frame=view) if NONCE_MAGIC in view else None
+
+    return meaning

@@ -1,0 +1,273 @@
+"""The command's side of a lab on Mininet: a `RunningLab` that asks the lab daemon.
+
+Invariants
+----------
+1.  Whatever happens to the daemon, the caller gets one `LabError` with one sentence; a wait has a limit.
+2.  After `close`, however the lab ended, no process of it exists: the daemon is process 1 of its pid
+    namespace, and the kernel lets it go only when all others are gone.  `close` waits for that.
+3.  A lab in which something died is not left in silence: closing it without another error raises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import sdn_lab
+from sdn_lab.backends.mininet.channel import Channel, Closed, frame_of, text_of
+from sdn_lab.backends.mininet.plan import Plan
+from sdn_lab.contracts import Progress
+from sdn_lab.model.assignment import Assignment
+from sdn_lab.model.diagnostic import ApparatusError, LabError
+from sdn_lab.model.observation import Capture, Captured, PointKind, WatchPoint, Window
+from sdn_lab.openflow.snapshot import Snapshot
+from sdn_lab.process import LastWords, ending, spawn
+
+_DAEMON = "sdn_lab.backends.mininet.daemon"
+_BUILD_S = 120.0
+_REQUEST_S = 60.0
+_CONNECT_S = 20.0
+_END_S = 10.0
+
+
+class MininetLab:
+    """Datapaths that are real.  Made by `MininetBackend.start`."""
+
+    name = "mininet"
+
+    def __init__(self, assignment: Assignment, plan: Plan) -> None:
+        self.controller_host = plan.controller
+        self._assignment = assignment
+        self._lock = threading.Lock()
+        self._closed = False
+        self._failed: str | None = None  # the channel is of no more use, and why
+        ours, theirs = socket.socketpair()
+        with theirs:
+            package = str(Path(sdn_lab.__file__).parent.parent)
+            self._keeper = spawn(
+                [sys.executable, "-P", "-W", "ignore", "-m", _DAEMON, str(theirs.fileno())],
+                {**os.environ, "PYTHONPATH": package},
+                pass_fds=[theirs.fileno()],
+            )
+        self._channel = Channel(ours)
+        self._daemon: int | None = None  # a pidfd
+        try:
+            greeting = self._receive(_REQUEST_S)[0]
+            with contextlib.suppress(ProcessLookupError):
+                self._daemon = os.pidfd_open(greeting["daemon"])
+        except BaseException:
+            self.close()
+            raise
+
+    def build(self, plan: Plan, progress: Progress) -> None:
+        """Build what *plan* says.  Raises LabError; the lab is closed then."""
+        try:
+            self._ask("build", {"plan": plan.as_json()}, limit_s=_BUILD_S, progress=progress)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None and not self._closed and self._failed is None:
+                self._ask("close")
+        finally:
+            self.close()
+
+    def spawn(self, argv: Sequence[str], env: Mapping[str, str]) -> LabChild:
+        """Start a program in the management plane."""
+        return self._spawn(argv, env)
+
+    def spawn_at(self, port: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> LabChild:
+        """Start a program in the instance of a tenant's port: a real service.
+
+        From then on all instances' kernels hear and answer, until the next `exchange`.
+        """
+        return self._spawn(argv, os.environ if env is None else env, port=port)
+
+    def spawn_on(self, hypervisor: str, argv: Sequence[str]) -> LabChild:
+        """Start a program on a hypervisor, where it finds the hypervisor's Open vSwitch."""
+        return self._spawn(argv, os.environ, hypervisor=hypervisor)
+
+    def connect(self, host: str, l4_port: int, settle: Callable[[], None]) -> None:
+        """Point every datapath at the controller, wait until all are connected, then for *settle*."""
+        target = f"tcp:{host}:{l4_port}"
+        arguments = {"target": target, "timeout_s": _CONNECT_S}
+        self._ask("connect", arguments, limit_s=_CONNECT_S + _REQUEST_S)
+        settle()
+
+    def load(self, hypervisor: str, flows: str) -> None:
+        """Add flow entries to an integration bridge, all or none, without a controller."""
+        self._ask("load", {"hypervisor": hypervisor, "flows": flows})
+
+    def snapshot(self) -> Snapshot:
+        """Dump every datapath, physical bridges included."""
+        from sdn_lab.backends.mininet.dump import snapshot_of
+
+        return snapshot_of(self._ask("snapshot")[0], self._assignment)
+
+    def exchange(self, window: Window) -> Captured:
+        """Inject, wait for the markers, return what was seen."""
+        arguments = {
+            "injections": [[i.point.kind.value, i.point.name, text_of(i.frame)] for i in window.injections],
+            "markers": [[p.kind.value, p.name, text_of(n)] for p, n in window.markers],
+            "timeout_ms": window.timeout_ms,
+        }
+        seen, _ = self._ask("exchange", arguments, limit_s=window.timeout_ms / 1000 + _REQUEST_S)
+        return Captured(
+            captures=tuple(
+                Capture(point=_point(kind, name), frame=frame_of(frame))
+                for kind, name, frame in seen["captures"]
+            ),
+            missing=tuple((_point(kind, name), frame_of(nonce)) for kind, name, nonce in seen["missing"]),
+            lost=seen["lost"],
+            waited_ms=seen["waited_ms"],
+        )
+
+    def versions(self) -> Mapping[str, str]:
+        """Name what forwards."""
+        return {**self._ask("versions")[0], "Mininet": importlib.metadata.version("mininet")}
+
+    def processes(self) -> Mapping[str, int]:
+        """Return the pids (outside) of the keeper and the daemon, and (inside) of all that they own."""
+        return dict(self._ask("processes")[0]["owned"])
+
+    def close(self) -> None:
+        """End the lab now and wait until nothing of it is left; idempotent."""
+        self._closed = True
+        if self._daemon is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._daemon, signal.SIGKILL)
+            gone = select.poll()
+            gone.register(self._daemon, select.POLLIN)
+            left = not gone.poll(_END_S * 1000)
+            os.close(self._daemon)
+            self._daemon = None
+            if left:
+                raise LabError(f"the lab's processes did not end within {_END_S:g} s")
+        self._keeper.kill()
+        self._channel.close()
+
+    def _spawn(self, argv: Sequence[str], env: Mapping[str, str], **where: str) -> LabChild:
+        program = shutil.which(argv[0], path=env.get("PATH", os.defpath))
+        if program is None:
+            raise ApparatusError(f"there is no program {argv[0]} on this machine")
+        answer, pipes = self._ask("spawn", {"argv": [program, *argv[1:]], "env": dict(env), **where})
+        return LabChild(argv, answer["child"], pipes, self._ask)
+
+    def _ask(
+        self,
+        op: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        limit_s: float = _REQUEST_S,
+        progress: Progress | None = None,
+    ) -> tuple[dict[str, Any], list[int]]:
+        with self._lock:
+            if self._failed is not None or self._closed:
+                raise LabError(self._failed or "the lab has been closed")
+            with self._unbroken(limit_s):
+                self._channel.send({"op": op, **(arguments or {})})
+            while True:
+                answer, descriptors = self._receive(limit_s)
+                if "progress" not in answer:
+                    return answer, descriptors
+                if progress is not None:
+                    progress(*answer["progress"])
+
+    def _receive(self, timeout_s: float) -> tuple[dict[str, Any], list[int]]:
+        with self._unbroken(timeout_s):
+            answer, descriptors = self._channel.receive()
+        if "error" in answer:
+            raise (ApparatusError if answer["kind"] == "apparatus" else LabError)(answer["error"])
+        return answer, descriptors
+
+    @contextlib.contextmanager
+    def _unbroken(self, timeout_s: float) -> Iterator[None]:
+        """Remember why the channel is of no more use, if it breaks or is left half-way."""
+        self._channel.limit(timeout_s)
+        self._failed = "the lab was interrupted"
+        try:
+            yield
+        except Closed as error:
+            self._failed = self._obituary()
+            raise LabError(self._failed) from error
+        except TimeoutError as error:
+            self._failed = f"the lab daemon did not answer within {timeout_s:g} s"
+            raise LabError(self._failed) from error
+        self._failed = None
+
+    def _obituary(self) -> str:
+        """Say how the lab died, as far as the keeper could tell."""
+        status = self._keeper.wait(_END_S)
+        said = self._keeper.last_words().splitlines()
+        if said:
+            return f"the lab died: {said[-1]}"
+        return "the lab died" if status in {None, 0} else f"the lab died: its keeper {ending(status)}"
+
+
+class LabChild:
+    """A program inside the lab: `contracts.Child`, and the last words of its stderr."""
+
+    stdin: IO[str]
+    stdout: IO[str]
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        number: int,
+        pipes: Sequence[int],
+        ask: Callable[..., tuple[dict[str, Any], list[int]]],
+    ) -> None:
+        self.argv = tuple(argv)
+        self.stdin = os.fdopen(pipes[0], "w", buffering=1, errors="replace")
+        self.stdout = os.fdopen(pipes[1], "r", errors="replace")
+        self._stderr = LastWords(os.fdopen(pipes[2], "r", errors="replace"))
+        self._number = number
+        self._ask = ask
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it runs; it died with its lab if that is gone."""
+        if self._status is None:
+            try:
+                self._status = self._ask("poll", {"child": self._number})[0]["status"]
+            except LabError:
+                self._status = -signal.SIGKILL
+        return self._status
+
+    def kill(self) -> None:
+        """End it now; idempotent."""
+        if self._status is None:
+            try:
+                self._status = self._ask("kill", {"child": self._number})[0]["status"]
+            except LabError:
+                self._status = -signal.SIGKILL
+        self._stderr.close()
+        for pipe in (self.stdin, self.stdout):
+            with contextlib.suppress(BrokenPipeError, ValueError):
+                pipe.close()
+
+    def last_words(self) -> str:
+        """Return the last lines that it wrote to stderr, for a message."""
+        return self._stderr.text(0.0 if self.poll() is None else 1.0)
+
+
+def _point(kind: str, name: str) -> WatchPoint:
+    return WatchPoint(kind=PointKind(kind), name=name)

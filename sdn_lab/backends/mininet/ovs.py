@@ -1,0 +1,211 @@
+"""One hypervisor's own Open vSwitch: its database server, its switch, its two bridges.
+
+What
+----
+`OpenVSwitch` starts ``ovsdb-server`` and ``ovs-vswitchd`` (userspace datapath) in the hypervisor's
+namespace, with all their files in a directory of the lab's own /run, and makes
+
+    br-int   the integration bridge: one tunnel port, the instances, a controller later
+    br-phy   the physical bridge: the uplink; the tunnel endpoint's address is on its LOCAL port
+
+Invariants
+----------
+1.  A bridge is ``secure``, and its in-band control off, in the very transaction that makes it, before it
+    has a port.  Otherwise it floods at once (no fail mode), or holds hidden entries that flood to the
+    controller's address (in-band control).
+2.  br-phy holds its entries before it has a port.
+3.  An OpenFlow port has the number that was asked for, or the lab fails.
+4.  All paths are absolute: a relative ``--db=unix:`` or ``-t`` misses silently.  Every ``ovs-vsctl`` has
+    ``--timeout``: without a ``vswitchd`` it waits for ever.
+
+Reference: ovs-vsctl(8), ovs-vswitchd.conf.db(5), ovs-fields(7).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sdn_lab.backends.mininet.physical import UPLINK_OF_PORT, entries
+from sdn_lab.backends.mininet.plan import ENCAPSULATION_L4_PORT, Plan, PlannedHypervisor, PlannedPort
+from sdn_lab.model.diagnostic import LabError
+from sdn_lab.process import Spawned, run, spawn
+
+INTEGRATION, PHYSICAL, NIC, TUNNEL = "br-int", "br-phy", "nic", "tun"
+_SECURE = ("datapath_type=netdev", "fail_mode=secure", "protocols=OpenFlow13")
+_OUT_OF_BAND = "other_config:disable-in-band=true"
+_START_S = 15
+_QUIET = ("-vconsole:off", "-vsyslog:off", "-vfile:info")
+_HIGHEST_VISIBLE_PRIORITY = 65535
+
+
+class OpenVSwitch:
+    """Both daemons of one hypervisor and what they are told."""
+
+    def __init__(self, directory: Path, into: Sequence[str], environment: Mapping[str, str]) -> None:
+        """*into* is put before a program to run it in the hypervisor's namespace."""
+        self._directory = directory
+        self._into = tuple(into)
+        self._database = f"unix:{directory}/db.sock"
+        self._environment = {
+            **environment,
+            **dict.fromkeys(("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR"), str(directory)),
+        }
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a program needs in order to find this Open vSwitch."""
+        return self._environment
+
+    def start_database(self) -> Spawned:
+        """Start ``ovsdb-server`` on a new database."""
+        self._directory.mkdir(parents=True)
+        file = f"{self._directory}/conf.db"
+        self._run("ovsdb-tool", "create", file)
+        return self._spawn(
+            "ovsdb-server",
+            file,
+            f"--remote=p{self._database}",
+            f"--unixctl={self._directory}/ovsdb-server.ctl",
+            f"--log-file={self._directory}/ovsdb-server.log",
+            *_QUIET,
+        )
+
+    def start_switch(self, alive: Callable[[], None]) -> Spawned:
+        """Start ``ovs-vswitchd``.  *alive* raises if the database server ended."""
+        self._await(self._directory / "db.sock", alive, "ovsdb-server")
+        self.vsctl("--no-wait", "init")
+        return self._spawn(
+            "ovs-vswitchd",
+            self._database,
+            f"--unixctl={self._directory}/ovs-vswitchd.ctl",
+            f"--log-file={self._directory}/ovs-vswitchd.log",
+            *_QUIET,
+        )
+
+    def make_bridges(self, us: PlannedHypervisor, plan: Plan, alive: Callable[[], None]) -> None:
+        """Make both bridges, without ports, and write br-phy's entries."""
+        self._await(self._directory / "ovs-vswitchd.ctl", alive, "ovs-vswitchd")
+        mac = f'other_config:hwaddr="{us.vtep_mac}"'
+        dpid = f"other_config:datapath-id={us.dpid}"
+        self.vsctl(
+            *("--", "add-br", PHYSICAL, "--", "set", "bridge", PHYSICAL, *_SECURE, _OUT_OF_BAND, mac),
+            *("--", "add-br", INTEGRATION, "--", "set", "bridge", INTEGRATION, *_SECURE, _OUT_OF_BAND, dpid),
+        )
+        vtep = us.vtep.partition("/")[0]
+        peers = [h.vtep.partition("/")[0] for h in plan.hypervisors if h != us]
+        lines = "\n".join(entries(vtep, peers, ENCAPSULATION_L4_PORT[plan.encap]))
+        self.load(PHYSICAL, lines + "\n")
+
+    def add_ports(self, us: PlannedHypervisor, plan: Plan, ports: Sequence[PlannedPort]) -> None:
+        """Add the uplink, the tunnel port and the instances' ports, under the planned numbers."""
+        wanted = {NIC: UPLINK_OF_PORT, TUNNEL: us.tunnel_of_port, **{p.peer: p.of_port for p in ports}}
+        command = ["--", "add-port", PHYSICAL, NIC, "--", "set", "interface", NIC]
+        command += [f"ofport_request={UPLINK_OF_PORT}"]
+        command += ["--", "add-port", INTEGRATION, TUNNEL, "--", "set", "interface", TUNNEL]
+        command += [f"type={plan.encap}", "options:remote_ip=flow", "options:key=flow"]
+        command += [f"ofport_request={us.tunnel_of_port}"]
+        for port in ports:
+            command += ["--", "add-port", INTEGRATION, port.peer, "--", "set", "interface", port.peer]
+            command += [f"ofport_request={port.of_port}"]
+        command += ["--", "set", "interface", PHYSICAL, f"mtu_request={plan.underlay_mtu}"]
+        self.vsctl(*command)
+        given = {**self.ports(INTEGRATION), **self.ports(PHYSICAL)}
+        for name, number in wanted.items():
+            if given.get(name) != number:
+                raise LabError(
+                    f"Open vSwitch on {us.name} gave interface {name} the OpenFlow port {given.get(name)}, "
+                    f"not {number} as asked for"
+                )
+
+    def ports(self, bridge: str) -> dict[str, int]:
+        """Return the OpenFlow port of every interface of *bridge*, as OpenFlow tells it."""
+        told = self.ofctl("dump-ports-desc", bridge)
+        found = re.findall(r"^ (\w+)\(([^)]+)\): addr:", told, re.MULTILINE)
+        return {name: 0xFFFFFFFE if number == "LOCAL" else int(number) for number, name in found}
+
+    def know_peers(self, peers: Mapping[str, str]) -> None:
+        """Tell the tunnel endpoint its peers' MACs: the first packet to an unknown one is lost."""
+        for vtep, mac in peers.items():
+            self.appctl("tnl/neigh/set", PHYSICAL, vtep, mac)
+
+    def set_controller(self, target: str) -> None:
+        """Point br-int at a controller.  The first time, Open vSwitch empties br-int's tables."""
+        self.vsctl(
+            *("--", "set-controller", INTEGRATION, target),
+            *("--", "set", "controller", INTEGRATION, "connection_mode=out-of-band"),
+            *("max_backoff=1000", "inactivity_probe=30000"),
+        )
+
+    def connected(self) -> bool:
+        """Say whether br-int has its controller."""
+        return self.vsctl("get", "controller", INTEGRATION, "is_connected").strip() == "true"
+
+    def load(self, bridge: str, flows: str) -> None:
+        """Add flow entries, ``ovs-ofctl`` text, all or none."""
+        if flows.strip():
+            self.ofctl("--bundle", "add-flows", bridge, "-", stdin=flows)
+
+    def dump(self, bridge: str) -> dict[str, Any]:
+        """Return what *bridge* says it holds: texts of Open vSwitch, and ports by name."""
+        return {
+            "flows": self.ofctl("--no-names", "dump-flows", bridge),
+            "groups": self.ofctl("--no-names", "dump-groups", bridge),
+            "fail_mode": json.loads(self._get(bridge, "fail_mode"))["data"][0][0],
+            "ports": self.ports(bridge),
+            "hidden": hidden_outputs(self.appctl("bridge/dump-flows", bridge)),
+        }
+
+    def vsctl(self, *arguments: str) -> str:
+        """Run ``ovs-vsctl``."""
+        return self._run("ovs-vsctl", f"--db={self._database}", f"--timeout={_START_S}", *arguments)
+
+    def ofctl(self, *arguments: str, stdin: str = "") -> str:
+        """Run ``ovs-ofctl`` with OpenFlow 1.3."""
+        timeout = f"--timeout={_START_S}"
+        return self._run("ovs-ofctl", "-O", "OpenFlow13", timeout, *arguments, stdin=stdin)
+
+    def appctl(self, *arguments: str) -> str:
+        """Run ``ovs-appctl`` on ``ovs-vswitchd``."""
+        target = f"{self._directory}/ovs-vswitchd.ctl"
+        return self._run("ovs-appctl", f"--timeout={_START_S}", "-t", target, *arguments)
+
+    def _get(self, bridge: str, column: str) -> str:
+        return self.vsctl("--format=json", f"--columns={column}", "list", "bridge", bridge)
+
+    def _run(self, *argv: str, stdin: str = "") -> str:
+        return run([*self._into, *argv], timeout_s=_START_S + 5, stdin=stdin, env=self._environment).stdout
+
+    def _spawn(self, *argv: str) -> Spawned:
+        return spawn([*self._into, *argv], self._environment)
+
+    def _await(self, socket: Path, alive: Callable[[], None], what: str) -> None:
+        deadline = time.monotonic() + _START_S
+        while not socket.exists():
+            alive()
+            if time.monotonic() > deadline:
+                raise LabError(f"{what} was not ready within {_START_S} s")
+            time.sleep(0.005)
+
+
+def hidden_outputs(dump: str) -> list[str]:
+    """Find entries that OpenFlow does not show and that would output: in-band control's.
+
+    *dump* is what ``bridge/dump-flows`` says.  Table 254 is Open vSwitch's own (the packet-in of a miss
+    and the drop after it).
+
+    >>> hidden_outputs("duration=1s, priority=180001,arp,arp_op=1,actions=NORMAL")
+    ['priority=180001,arp,arp_op=1,actions=NORMAL']
+    """
+    found: list[str] = []
+    for line in dump.splitlines():
+        priority = re.search(r"priority=(\d+).*", line)
+        if priority is None or int(priority[1]) <= _HIGHEST_VISIBLE_PRIORITY:
+            continue
+        if "table_id=254" not in line and not line.rstrip().endswith("actions=drop"):
+            found.append(priority[0])
+    return found
