@@ -195,7 +195,7 @@ class Wish:
     object_: str
     protocol: Protocol = Protocol.ANY
     l4_ports: tuple[PortRange, ...] | None = None
-    span: Span | None = None
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: look-ups by path are cached on the instance
@@ -203,7 +203,9 @@ class Scenario:
     """All of one scenario file, resolved and checked.
 
     *sources* maps an object's path (also ``red/web/rules/0``) to the place that wrote it; it takes
-    no part in comparison, so a scenario equals its re-formatted self.
+    no part in comparison, so a scenario equals its re-formatted self.  A network, a group and a port
+    may share a path: with its kind before it (``network:red/db``, also group, rule, port, hypervisor,
+    site) it is exact; alone it means the port, else the group, else the network.
     """
 
     name: str

@@ -10,6 +10,8 @@ reference semantics that every other part of the project is held to.  Imports `m
 
 from sdn_lab.scenario.library import find, shipped
 from sdn_lab.scenario.load import load, loads
+from sdn_lab.scenario.random_scenarios import random_scenario
 from sdn_lab.scenario.schema import json_schema
+from sdn_lab.scenario.write import to_yaml
 
-__all__ = ["find", "json_schema", "load", "loads", "shipped"]
+__all__ = ["find", "json_schema", "load", "loads", "random_scenario", "shipped", "to_yaml"]

@@ -17,6 +17,7 @@ that all that is wrong is said at once.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
@@ -124,9 +125,9 @@ class Link(Part):
     between: Annotated[
         list[Name], Field(description="two names: site, hypervisor, or else an underlay switch")
     ]
-    delay: Delay = 0.0
-    rate: Rate = 0.0
-    loss: Loss = 0.0
+    delay: Delay = Decimal(0)
+    rate: Rate = Decimal(0)
+    loss: Loss = Decimal(0)
 
 
 class Underlay(Part):

@@ -47,7 +47,9 @@ from sdn_lab.model.intent import (
 )
 from sdn_lab.model.traffic import (
     DHCP_SERVER_PORTS,
+    ICMP,
     ICMP_OF,
+    ICMPV6,
     REQUEST_TYPES,
     SCTP,
     TCP,
@@ -63,6 +65,7 @@ Grant = Mapping[int | None, Ranges]  # IP protocol (None: all others) to ports, 
 ALL_PORTS: Ranges = ((1, 65535),)
 PRESENT: Ranges = ((0, 0),)
 NUMBER: Mapping[Protocol, int] = {Protocol.TCP: TCP, Protocol.UDP: UDP, Protocol.SCTP: SCTP}
+ORDER = (TCP, UDP, SCTP, ICMP, ICMPV6, None)  # of a grant's protocols, so that equal sets are equal values
 NOTHING = Traffic()
 
 
@@ -204,7 +207,7 @@ class Semantics:
     def _intersection(self, one: Grant, other: Grant) -> Grant:
         key = (id(one), id(other))  # grants live as long as self does
         if key not in self._common:
-            self._common[key] = {n: _both(one[n], other[n]) for n in one.keys() & other.keys()}
+            self._common[key] = {n: _both(ranges, other[n]) for n, ranges in one.items() if n in other}
         return self._common[key]
 
 
@@ -231,7 +234,7 @@ def _union(rules: tuple[Rule, ...], family: int) -> Grant:
     for rule in rules:
         for number, ranges in grant(rule.protocol, family, rule).items():
             parts.setdefault(number, []).extend(ranges)
-    return {number: merged(ranges) for number, ranges in parts.items()}
+    return {number: merged(parts[number]) for number in ORDER if number in parts}
 
 
 def _both(one: Ranges, other: Ranges) -> Ranges:

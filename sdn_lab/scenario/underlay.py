@@ -80,7 +80,12 @@ def _links(reading: Reading) -> tuple[Link, ...]:
             continue
         seen[first, second] = path
         links.append(
-            Link(between=(first, second), delay_ms=link.delay, rate_bps=round(link.rate), loss=link.loss)
+            Link(
+                between=(first, second),
+                delay_ms=float(link.delay),
+                rate_bps=round(link.rate),
+                loss=float(link.loss),
+            )
         )
     return tuple(sorted(links, key=lambda link: link.between))
 

@@ -9,7 +9,8 @@ Readers are strict: what is guessed wrongly in a lab about isolation is a hole.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Annotated, Any
 
@@ -24,10 +25,10 @@ _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 _PORT_PATH = re.compile(r"[^\s/]+/[^\s/]+")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}")
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
-_QUANTITY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?([a-z%]+)")
-_DELAY_MS = {"s": 1000.0, "ms": 1.0, "us": 0.001}
-_RATE_BPS = {"bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9}
-_LOSS = {"%": 0.01}
+_QUANTITY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,20})?) ?([a-z%]+)")
+_DELAY_MS = {"s": "1000", "ms": "1", "us": "0.001"}
+_RATE_BPS = {"bit": "1", "kbit": "1000", "mbit": "1000000", "gbit": "1000000000"}
+_LOSS = {"%": "0.01"}
 
 
 def wrong(code: str, what: str, why: str = "", fix: str = "") -> PydanticCustomError:
@@ -208,8 +209,8 @@ def _read_vni(value: object) -> int:
     )
 
 
-def _quantity(units: dict[str, float] | dict[str, int], example: str) -> Callable[[object], float]:
-    def read(value: object) -> float:
+def _quantity(units: Mapping[str, str], example: str) -> Callable[[object], Decimal]:
+    def read(value: object) -> Decimal:
         found = _QUANTITY.fullmatch(value.strip().lower()) if isinstance(value, str) else None
         if found is None or found[2] not in units:
             raise wrong(
@@ -217,12 +218,12 @@ def _quantity(units: dict[str, float] | dict[str, int], example: str) -> Callabl
                 f"{quote(value)} cannot be read",
                 f"it is written like {example}, with one of the units {', '.join(units)}",
             )
-        return float(found[1]) * units[found[2]]
+        return Decimal(found[1]) * Decimal(units[found[2]])
 
     return read
 
 
-def _read_loss(value: object) -> float:
+def _read_loss(value: object) -> Decimal:
     share = _quantity(_LOSS, "0.1%")(value)
     if share > 1:
         raise wrong("SCN032", f"{quote(value)} is more than everything", "a loss is 0% to 100%")
@@ -283,6 +284,6 @@ Vni = Annotated[
         description="left out, it is a stable hash of tenant/network",
     ),
 ]
-Delay = Annotated[float, *_typed(_quantity(_DELAY_MS, "20ms"), type="string", examples=["20ms"])]
-Rate = Annotated[float, *_typed(_quantity(_RATE_BPS, "1gbit"), type="string", examples=["1gbit"])]
-Loss = Annotated[float, *_typed(_read_loss, type="string", examples=["0.1%"])]
+Delay = Annotated[Decimal, *_typed(_quantity(_DELAY_MS, "20ms"), type="string", examples=["20ms"])]
+Rate = Annotated[Decimal, *_typed(_quantity(_RATE_BPS, "1gbit"), type="string", examples=["1gbit"])]
+Loss = Annotated[Decimal, *_typed(_read_loss, type="string", examples=["0.1%"])]
