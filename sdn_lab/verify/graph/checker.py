@@ -210,9 +210,8 @@ class _Judge:
             components = segments.joined(self._members, [pair for pair, _ in leaks])
             told = "; ".join(" + ".join(component) for component in components)
             shown = leaks[0][1]
-            return _Found(
-                status=Status.VIOLATED, reason=f"joined: {told}.  E.g. {shown.reason}", shown=shown.shown
-            )
+            reason = f"joined: {told}.  E.g. {shown.reason}"
+            return _Found(status=Status.VIOLATED, reason=reason, witness=shown.witness)
         if doubtful is not None:
             return _Found(status=Status.UNKNOWN, reason=doubtful.reason)
         if abstained:

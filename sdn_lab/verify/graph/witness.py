@@ -26,7 +26,7 @@ from enum import Enum
 from sdn_lab.model.intent import Scenario
 from sdn_lab.openflow import packet
 from sdn_lab.openflow.entry import FlowEntry
-from sdn_lab.openflow.fields import FIELDS
+from sdn_lab.openflow.fields import FIELDS, OFPVID_PRESENT
 from sdn_lab.verify.graph.fabric import End, Fabric, Sink, State
 from sdn_lab.verify.graph.facts import Bits, Facts, Fit
 from sdn_lab.verify.graph.forwarding import ForwardingGraph, Source
@@ -41,7 +41,7 @@ _REPAIRS = 6
 # What may be changed about a frame so that it slips past an entry, harmless changes first.
 _FREE = (
     *("udp_src", "tcp_src", "sctp_src", "udp_dst", "tcp_dst", "sctp_dst", "icmpv4_code", "icmpv6_code"),
-    *("ipv4_dst", "ipv6_dst", "arp_tpa", "nd_target", "eth_dst"),
+    *("vlan_vid", "ipv4_dst", "ipv6_dst", "arp_tpa", "nd_target", "eth_dst"),
     *("ipv4_src", "ipv6_src", "arp_spa", "arp_sha", "nd_sll", "nd_tll", "eth_src"),
 )
 
@@ -130,7 +130,9 @@ class Search:
             for _, way, sink in self._paths(path, goal, new=False):
                 if sink is None:
                     return Finding(Answer.OPEN, None, "the search budget is used up")
-                return Finding(Answer.OPEN, None, why or f"no frame was found that takes {_told(way)}")
+                return Finding(
+                    Answer.OPEN, None, f"{_told(way)}: {sink.doubt or why or 'no frame was found'}"
+                )
         return Finding(Answer.NONE)
 
     def _paths(self, path: str, goal: _Goal, *, new: bool) -> Iterator[tuple[State, Way, Sink | None]]:
@@ -155,7 +157,7 @@ class Search:
                     certain = Sink(hop.target.end, hop.target.name)
                     if certain in goal.sinks:
                         facts = state.facts if hop.entry is None else state.facts.assume(hop.entry.match)
-                        yield State(state.bridge, state.table, facts or state.facts), longer, certain
+                        yield State(state.bridge, state.table, facts or state.facts), longer, hop.target
                     continue
                 key = (hop.target.bridge, hop.target.table, hop.target.facts.key)
                 distance = self._distance(hop.target, goal)
@@ -201,8 +203,9 @@ class Search:
             for name in _FREE:
                 test = actual.match.get(name)
                 free = test[1] & ~need.get(name, (0, 0))[1] if test is not None else 0
-                if free and name in fields:
-                    return {**fields, name: fields[name] ^ (free & -free)}
+                bit = free & OFPVID_PRESENT if name == "vlan_vid" else free & -free
+                if bit and name in fields:
+                    return {**fields, name: fields[name] ^ bit}
             return None
         return None
 
@@ -269,4 +272,4 @@ def _named(bridge: str, entry: FlowEntry) -> str:
 
 
 def _told(way: Sequence[tuple[str, FlowEntry]]) -> str:
-    return " > ".join(_named(bridge, entry) for bridge, entry in way)
+    return " > ".join(_named(bridge, entry) for bridge, entry in way) or "a bridge's fail mode"

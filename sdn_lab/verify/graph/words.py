@@ -2,59 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sdn_lab.model.intent import Scenario
 from sdn_lab.model.verdict import Counterexample, Step
 from sdn_lab.openflow import packet
-from sdn_lab.openflow.cookie import Explainer
 from sdn_lab.openflow.entry import FlowEntry
 from sdn_lab.openflow.text import format_entry
 from sdn_lab.verify.graph.fabric import UNDERLAY, End, Sink
 from sdn_lab.verify.graph.witness import Witness
-
-# What the platform does for everybody; the paths that cookies of kind "platform" are made of.
-PLATFORM = (
-    "dhcp-server",
-    "ethertypes",
-    "fragments",
-    "icmp-of-the-other-family",
-    "igmp",
-    "mld",
-    "neighbour-discovery",
-    "redirect",
-    "related-errors",
-    "router-advertisement",
-    "router-solicitation",
-    "sctp",
-    "tcp-syn-only",
-    "tracking",
-)
+from sdn_lab.verify.origins import Origins
 
 
 class Words:
     """Explains entries of one scenario's dumps."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self._explainer = Explainer(_paths(scenario))
+        self._origins = Origins(scenario)
 
     def steps(self, way: Sequence[tuple[str, FlowEntry]]) -> tuple[Step, ...]:
         """Return a way as the steps of a counterexample."""
         return tuple(
-            Step(datapath=bridge, table=entry.table_id, entry=format_entry(entry), origin=self.origin(entry))
+            Step(
+                datapath=bridge,
+                table=entry.table_id,
+                entry=format_entry(entry),
+                origin=self._origins.told(entry),
+            )
             for bridge, entry in way
         )
 
-    def origin(self, entry: FlowEntry) -> str:
-        """Return why an entry is there, or that this scenario cannot have made it."""
-        known = entry.origin or self._explainer.explain(entry.cookie)
-        if known is not None:
-            return str(known)
-        return f"cookie {entry.cookie:#x}, nothing of this scenario" if entry.cookie else "no cookie"
-
     def told(self, way: Sequence[tuple[str, FlowEntry]]) -> str:
         """Return a way in one line."""
-        return " > ".join(f"{bridge} table {e.table_id} ({self.origin(e)})" for bridge, e in way)
+        return " > ".join(f"{bridge} table {e.table_id} ({self._origins.told(e)})" for bridge, e in way)
 
     def counterexample(self, witness: Witness) -> Counterexample:
         """Return a witness as a verdict carries it."""
@@ -81,13 +61,3 @@ def point(sink: Sink) -> str:
             return f"packet_in:{hypervisor}"
         case End.UNKNOWN:
             return sink.name
-
-
-def _paths(scenario: Scenario) -> Iterator[tuple[str, str]]:
-    yield from (("platform", path) for path in PLATFORM)
-    yield from (("hypervisor", name) for name in scenario.underlay.hypervisors)
-    yield from (("network", network.path) for network in scenario.networks)
-    yield from (("port", port.path) for port in scenario.ports)
-    for group in scenario.security_groups:
-        yield "group", group.path
-        yield from (("rule", rule.path) for rule in group.rules)
