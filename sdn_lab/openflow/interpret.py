@@ -78,9 +78,11 @@ def unsupported(tables: Tables) -> tuple[str, ...]:
             refused.append(f"table {entry.table_id}: output to NORMAL is not supported")
         if goto is not None and goto <= entry.table_id:
             refused.append(f"table {entry.table_id}: goto_table:{goto} does not lead forward")
-    for group in tables.groups:
-        if any(_uses_normal(bucket.actions) for bucket in group.buckets):
-            refused.append(f"group {group.group_id}: output to NORMAL is not supported")
+    refused.extend(
+        f"group {group.group_id}: output to NORMAL is not supported"
+        for group in tables.groups
+        if any(_uses_normal(bucket.actions) for bucket in group.buckets)
+    )
     return tuple(refused)
 
 

@@ -68,7 +68,8 @@ class Result:
     """Everything that one packet caused, in order.
 
     *notes* says where this result is not the only one possible or not modelled: equal priorities that
-    overlap, a select group's choice, a fragment that reached the tracker.  With notes, absence proves nothing.
+    overlap, a select group's choice, a fragment that reached the tracker.  With notes, absence proves
+    nothing.
     """
 
     emissions: tuple[Emission, ...] = ()

@@ -1,0 +1,120 @@
+"""Write actions and instructions in the words of ``ovs-ofctl dump-flows``.
+
+``set_field`` always, never ``load``: Open vSwitch takes it with any mask, and its dump reads back the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sdn_lab.openflow.action import (
+    CONTROLLER,
+    RESERVED,
+    Action,
+    Conjunction,
+    Ct,
+    CtClear,
+    DecTtl,
+    GroupAction,
+    Move,
+    Output,
+    OutputField,
+    PopVlan,
+    PushVlan,
+    Resubmit,
+    SetField,
+    Subfield,
+)
+from sdn_lab.openflow.entry import Instructions
+from sdn_lab.openflow.fields import FIELDS, Field
+from sdn_lab.openflow.text_values import write_masked, write_of_port
+
+SET_NAMES = {
+    "ipv4_src": "ip_src",
+    "ipv4_dst": "ip_dst",
+    "ipv6_flabel": "ipv6_label",
+    "icmpv4_type": "icmp_type",
+    "icmpv4_code": "icmp_code",
+    "ip_ecn": "nw_ecn",
+}
+_M64 = (1 << 64) - 1
+
+
+def write_instructions(instructions: Instructions) -> str:
+    """Write what stands behind ``actions=``."""
+    words = [write_action(action) for action in instructions.apply]
+    if instructions.clear:
+        words.append("clear_actions")
+    if instructions.write:
+        words.append(f"write_actions({write_actions(instructions.write)})")
+    if instructions.metadata is not None:
+        value, mask = instructions.metadata
+        words.append(f"write_metadata:0x{value:x}" + ("" if mask == _M64 else f"/0x{mask:x}"))
+    if instructions.goto is not None:
+        words.append(f"goto_table:{instructions.goto}")
+    return ",".join(words) or "drop"
+
+
+def write_actions(actions: Sequence[Action]) -> str:
+    """Write a list of actions."""
+    return ",".join(write_action(action) for action in actions) or "drop"
+
+
+def write_subfield(part: Subfield) -> str:
+    """Write a part of a field."""
+    row = FIELDS[part.field]
+    if part.bits == row.bits:
+        return f"{row.nxm}[]"
+    last = part.start + part.bits - 1
+    return f"{row.nxm}[{part.start}]" if part.bits == 1 else f"{row.nxm}[{part.start}..{last}]"
+
+
+def write_action(action: Action) -> str:
+    """Write one action."""
+    match action:
+        case Output(of_port=port, max_len=max_len):
+            if port == CONTROLLER:
+                return f"CONTROLLER:{max_len}"
+            return write_of_port(port) if port in RESERVED.values() else f"output:{port}"
+        case OutputField(source=source):
+            return f"output:{write_subfield(source)}"
+        case SetField(field=name, value=value, mask=mask):
+            return f"set_field:{_write_set(FIELDS[name], value, mask)}->{SET_NAMES.get(name, name)}"
+        case Move(source=source, target=target):
+            return f"move:{write_subfield(source)}->{write_subfield(target)}"
+        case GroupAction(group_id=group_id):
+            return f"group:{group_id}"
+        case PushVlan(eth_type=eth_type):
+            return f"push_vlan:0x{eth_type:04x}"
+        case PopVlan():
+            return "pop_vlan"
+        case DecTtl():
+            return "dec_ttl"
+        case Resubmit(in_port=in_port, table=table):
+            by_port = "" if in_port is None else write_of_port(in_port)
+            return f"resubmit({by_port},{'' if table is None else table})"
+        case Ct():
+            return _write_ct(action)
+        case CtClear():
+            return "ct_clear"
+        case Conjunction(id=conj_id, clause=clause, n_clauses=n_clauses):
+            return f"conjunction({conj_id},{clause}/{n_clauses})"
+
+
+def _write_set(row: Field, value: int, mask: int) -> str:
+    if row.name in ("vlan_vid", "vlan_pcp", "ip_dscp", "ip_ecn") and mask == row.full_mask:
+        return str(value)
+    return write_masked(row, value, mask)
+
+
+def _write_ct(action: Ct) -> str:
+    words = [word for word, said in (("commit", action.commit), ("force", action.force)) if said]
+    if action.table is not None:
+        words.append(f"table={action.table}")
+    if isinstance(action.zone, Subfield):
+        words.append(f"zone={write_subfield(action.zone)}")
+    elif action.zone:
+        words.append(f"zone={action.zone}")
+    if action.exec_:
+        words.append(f"exec({write_actions(action.exec_)})")
+    return "ct" if not words else f"ct({','.join(words)})"
