@@ -1,0 +1,90 @@
+"""Does an entry make sense, as far as form goes?  What a switch refuses beyond what cannot be decoded.
+
+Open vSwitch refuses, for an OpenFlow 1.3 connection, an action that its entry's match does not make possible
+(writing ``tcp_dst`` where TCP was not tested, ``ct`` on what may not be IP), a ``goto_table`` that does not
+go forward, and a group that does not exist.  So do we, so that tables that load here load there.  What an
+action writes is not taken into account: an entry cannot set ``icmpv6_type`` and then ``nd_tll``.
+
+Reference: OpenFlow 1.3.5 sections 5.10 and 7.2.5 ("match inconsistent"); ovs-actions(7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from sdn_lab.openflow import action as act
+from sdn_lab.openflow import fields
+from sdn_lab.openflow.entry import FlowEntry
+from sdn_lab.openflow.wire import error
+from sdn_lab.openflow.wire.error import WireError
+
+_LAST_TABLE = 253
+
+
+def check_entry(entry: FlowEntry, groups: Collection[int]) -> None:
+    """Raise WireError where a switch that has these *groups* refuses *entry*."""
+    goto = entry.instructions.goto
+    if goto is not None and not entry.table_id < goto <= _LAST_TABLE:
+        raise WireError(error.INSTRUCTION_BAD_TABLE_ID, f"table {entry.table_id} cannot go to table {goto}")
+    exact = {name: value for name, value, mask in entry.match if mask == fields.FIELDS[name].full_mask}
+    vid = entry.match.get("vlan_vid")
+    tagged = vid is not None and bool(vid[0] & vid[1] & fields.OFPVID_PRESENT)
+    for actions in (entry.instructions.apply, entry.instructions.write):
+        check_actions(actions, exact, groups, tagged=tagged)
+    if any(isinstance(a, act.Conjunction) for a in entry.instructions.apply):
+        others = [a for a in entry.instructions.apply if not isinstance(a, act.Conjunction)]
+        if others or entry.instructions.goto is not None:
+            raise WireError(error.ACTION_BAD_ARGUMENT, "conjunction may not stand beside other actions")
+
+
+def check_actions(
+    actions: Iterable[act.Action],
+    exact: dict[str, int] | None,
+    groups: Collection[int],
+    *,
+    tagged: bool = False,
+) -> None:
+    """Raise WireError for the first action that cannot be.
+
+    *exact* are the fields whose value is known; None for a packet-out, where the packet itself decides.
+    """
+    known = exact
+    for a in actions:
+        match a:
+            case act.SetField():
+                _needs(a.field, known)
+                if a.field == "vlan_vid" and known is not None and not tagged:
+                    raise _inconsistent("vlan_vid is written, but no tag is tested for or pushed")
+            case act.Move():
+                _needs(a.source.field, known)
+                _needs(a.target.field, known)
+            case act.OutputField():
+                _needs(a.source.field, known)
+            case act.PushVlan():
+                tagged = True
+            case act.PopVlan():
+                if known is not None and not tagged:
+                    raise _inconsistent("a tag is popped, but none is tested for or pushed")
+            case act.DecTtl() | act.Ct():
+                if known is not None and known.get("eth_type") not in (fields.ETH_IP, fields.ETH_IPV6):
+                    raise _inconsistent(f"{type(a).__name__} on what may not be IP")
+                if isinstance(a, act.Ct) and isinstance(a.zone, act.Subfield):
+                    _needs(a.zone.field, known)
+            case act.GroupAction():
+                if a.group_id not in groups:
+                    raise WireError(error.ACTION_BAD_OUT_GROUP, f"there is no group {a.group_id}")
+            case _:
+                pass
+
+
+def _needs(field: str, known: dict[str, int] | None) -> None:
+    if known is None:
+        return
+    for needed, values in fields.FIELDS[field].needs:
+        if known.get(needed) not in values:
+            allowed = " or ".join(hex(v) for v in values)
+            raise _inconsistent(f"{field} is used, but {needed}={allowed} is not tested for")
+
+
+def _inconsistent(why: str) -> WireError:
+    return WireError(error.ACTION_MATCH_INCONSISTENT, why)

@@ -1,0 +1,282 @@
+"""A lab that runs in this process: the simulator as `contracts.Backend` and `contracts.RunningLab`.
+
+    lab = SimBackend().start(scenario, assignment, seed=0, progress=...)
+    lab.connect("127.0.0.1", 6653, settle)      # a real controller over TCP, or
+    lab.program({"hv1": tables})                # tables loaded without one
+    lab.exchange(window)                        # what the probes do
+    lab.ping("red/vm1", "red/vm3")              # what a person does
+
+Time is virtual and stands still while the controller has anything to do.  An exchange runs until nothing is
+left to happen, so a marker that is missing did not and will not arrive, and no grace is needed.  Equal
+scenario, tables and windows give equal captures.  Nothing is random here, so *seed* changes nothing; every
+backend must take it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from sdn_lab import __version__, process
+from sdn_lab.backends.sim.clock import Clock
+from sdn_lab.backends.sim.connection import Channel
+from sdn_lab.backends.sim.instance import Instance
+from sdn_lab.backends.sim.network import Network
+from sdn_lab.backends.sim.switch import Switch
+from sdn_lab.contracts import Child, Progress, RunningLab
+from sdn_lab.model.assignment import Assignment
+from sdn_lab.model.diagnostic import LabError
+from sdn_lab.model.intent import IPAddress, Scenario
+from sdn_lab.model.observation import Captured, Window
+from sdn_lab.openflow.entry import Tables
+from sdn_lab.openflow.interpret import PacketIn
+from sdn_lab.openflow.packet_parse import TCP, UDP
+from sdn_lab.openflow.snapshot import DatapathState, Snapshot
+from sdn_lab.openflow.wire import reply
+from sdn_lab.openflow.wire.error import WireError
+
+_WINDOW_NS = 1_000_000  # time that passes with every exchange
+_SECOND_NS = 1_000_000_000
+_FIRST_OWN_PORT = 0x8000
+_PAYLOAD = b"sdn-lab"
+
+
+class SimLab:
+    """A running lab.  One caller at a time, as with every `RunningLab`."""
+
+    name = "sim"
+    controller_host = "127.0.0.1"
+
+    def __init__(self, scenario: Scenario, assignment: Assignment) -> None:
+        self.scenario, self.assignment = scenario, assignment
+        self.clock = Clock()
+        self.network = Network(scenario, assignment, self.clock)
+        self._channel = Channel(self._on_idle)
+        self._children: list[process.Spawned] = []
+        self._busy = False
+        self._failed: LabError | None = None
+        self._own_port = _FIRST_OWN_PORT
+        for hypervisor, switch in self.network.integration.items():
+            switch.on_packet_in = partial(self._packet_in, hypervisor, switch)
+
+    # -- RunningLab
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._channel.close()
+        for child in self._children:
+            child.kill()
+        self._children.clear()
+
+    def spawn(self, argv: Sequence[str], env: Mapping[str, str]) -> Child:
+        """Start a program beside us.  It dies with the lab, and with this process."""
+        child = process.spawn(argv, env=env)
+        self._children.append(child)
+        return child
+
+    def connect(self, host: str, l4_port: int, settle: Callable[[], None]) -> None:
+        """Connect every integration bridge to a controller; return when both sides rest."""
+        self._channel.connect(self.network.integration.values(), host, l4_port, settle)
+
+    def snapshot(self) -> Snapshot:
+        """Dump every datapath."""
+        with self._channel.lock:
+            states = {}
+            for name, switch in sorted(self.network.switches.items()):
+                switch.expire()
+                states[name] = DatapathState(
+                    name=name, tables=switch.tables(), fail_mode=switch.fail_mode, ports=dict(switch.behind)
+                )
+            return Snapshot(datapaths=states, assignment=self.assignment)
+
+    def exchange(self, window: Window) -> Captured:
+        """Inject, run until nothing is left to happen, return what was seen."""
+        with self._working() as unsure:
+            began = self.clock.now_ns
+            for injection in window.injections:
+                self.clock.plan(partial(self.network.inject, injection))
+            self._run()
+            self.clock.pass_until(self.clock.now_ns + _WINDOW_NS)
+            captures = tuple(self.network.captures)
+            return Captured(
+                captures=captures,
+                missing=tuple(
+                    (point, nonce)
+                    for point, nonce in window.markers
+                    if not any(c.point == point and nonce in c.frame for c in captures)
+                ),
+                lost=len(unsure()),
+                waited_ms=(self.clock.now_ns - began) / 1e6,
+            )
+
+    def versions(self) -> Mapping[str, str]:
+        return {"sdn-lab simulator": __version__}
+
+    # -- without a controller
+
+    def program(self, tables: Mapping[str, Tables]) -> None:
+        """Give hypervisors their tables, replacing what they hold.  Raises LabError."""
+        with self._working():
+            for hypervisor, wanted in tables.items():
+                try:
+                    self.network.integration[hypervisor].load(wanted)
+                except KeyError:
+                    raise LabError(f"there is no hypervisor {hypervisor} in this lab") from None
+                except WireError as refused:
+                    raise LabError(f"{hypervisor} refuses its tables: {refused.why}") from None
+
+    def advance(self, seconds: float) -> None:
+        """Let virtual time pass: entries end, and the controller hears of it."""
+        with self._working():
+            target = self.clock.now_ns + int(seconds * _SECOND_NS)
+            while True:
+                ends = [s.table.next_end_ns() for s in self.network.switches.values()]
+                due = min((end for end in ends if end is not None), default=target)
+                self.clock.pass_until(min(due, target))
+                for switch in self.network.switches.values():
+                    switch.expire()
+                if due >= target:
+                    break
+            self._run()
+
+    def set_link(self, port: str, *, up: bool) -> None:
+        """Plug or unplug an instance; the controller hears of it."""
+        with self._working():
+            datapath, attachment = self.assignment.locate(port)
+            state = self.network.integration[datapath.hypervisor].set_link(attachment.of_port, up=up)
+            connection = self._channel.connections.get(datapath.hypervisor)
+            if connection is not None and connection.open:
+                connection.agent.port_status(reply.PORT_MODIFIED, state)
+                self._run()
+
+    def switch(self, name: str) -> Switch:
+        """Return a datapath by its name, to look at counters or to change its fail mode."""
+        return self.network.switches[name]
+
+    # -- as a person in an instance would
+
+    def ping(self, src: str, dst: str, family: int = 4) -> bool:
+        """Send an echo request from one port to another's address; say whether it was answered."""
+        with self._awake(src, dst, family) as (sender, to, own):
+            sender.ping(to, own)
+            self._run()
+            return ("echo", to, own, _PAYLOAD) in sender.heard
+
+    def tcp_connect(self, src: str, dst: str, l4_port: int, family: int = 4) -> bool:
+        """Open a connection to a listening port, exchange data; say whether it came back."""
+        with self._awake(src, dst, family, (TCP, l4_port)) as (sender, to, own):
+            sender.connect(to, l4_port, own, _PAYLOAD)
+            self._run()
+            return ("data", to, own, _PAYLOAD) in sender.heard
+
+    def udp(self, src: str, dst: str, l4_port: int, family: int = 4) -> bool:
+        """Send a datagram to a listening port; say whether its echo came back."""
+        with self._awake(src, dst, family, (UDP, l4_port)) as (sender, to, own):
+            sender.datagram(to, l4_port, own, _PAYLOAD)
+            self._run()
+            return ("data", to, own, _PAYLOAD) in sender.heard
+
+    @contextmanager
+    def _awake(
+        self, src: str, dst: str, family: int, service: tuple[int, int] | None = None
+    ) -> Iterator[tuple[Instance, IPAddress, int]]:
+        """Wake all instances for the block, with *service* open at *dst*."""
+        instances = self.network.instances
+        for port in (src, dst):
+            if port not in instances:
+                raise LabError(f"there is no port {port} in this lab")
+        to = instances[dst].address(family)
+        if to is None or instances[src].address(family) is None:
+            raise LabError(f"{src} and {dst} do not both have an IPv{family} address")
+        with self._working():
+            self._own_port = _FIRST_OWN_PORT + (self._own_port + 1) % _FIRST_OWN_PORT
+            for instance in instances.values():
+                instance.deaf = False
+                instance.forget()
+            if service is not None:
+                instances[dst].listening.add(service)
+            try:
+                yield instances[src], to, self._own_port
+            finally:
+                for instance in instances.values():
+                    instance.deaf = True
+                    instance.listening.clear()
+            self.clock.pass_until(self.clock.now_ns + _WINDOW_NS)
+
+    # -- what moves it
+
+    @contextmanager
+    def _working(self) -> Iterator[Callable[[], list[str]]]:
+        """Hold the lock, with nothing captured yet; give what tells how many results were not certain."""
+        switches = self.network.switches.values()
+        with self._channel.lock:
+            if self._failed is not None:
+                raise self._failed
+            self._busy = True
+            self.network.begin()
+            for switch in switches:
+                switch.unsure.clear()
+            try:
+                yield lambda: [note for switch in switches for note in switch.unsure]
+            finally:
+                self._busy = False
+
+    def _run(self) -> None:
+        """Do what is planned until nothing is; ask the controller before time passes."""
+        try:
+            while True:
+                due = self.clock.next_ns()
+                if due is not None and due <= self.clock.now_ns:
+                    self.clock.step()
+                elif self._channel.outstanding():
+                    self._channel.rest()
+                elif due is None:
+                    return
+                else:
+                    self.clock.step()
+        except LabError:
+            self.clock.clear()
+            raise
+
+    def _packet_in(self, hypervisor: str, switch: Switch, found: PacketIn) -> None:
+        self.network.see_packet_in(hypervisor, found)
+        connection = self._channel.connections.get(switch.name)
+        if connection is not None and connection.open:
+            connection.agent.packet_in(found)
+
+    def _on_idle(self) -> None:
+        """The controller sent something while nobody works: let what it caused happen."""
+        if self._busy or self._failed is not None:
+            return
+        try:
+            while self.clock.next_ns() is not None:
+                self.clock.step()
+            self.network.begin()
+        except LabError as fault:
+            self.clock.clear()
+            self._failed = fault
+
+
+@dataclass(frozen=True, slots=True)
+class SimBackend:
+    """Makes labs in this process."""
+
+    name: str = "sim"
+
+    def start(
+        self, scenario: Scenario, assignment: Assignment, *, seed: int, progress: Progress
+    ) -> RunningLab:
+        """Build the lab: every datapath ``secure`` and empty, the physical bridges closed but to peers."""
+        del seed
+        progress("start", 0, 1)
+        lab = SimLab(scenario, assignment)
+        progress("start", 1, 1)
+        return lab

@@ -1,0 +1,265 @@
+"""One simulated switch: ports, tables, groups, counters, and what happens to a frame.
+
+What
+----
+Forwarding is `openflow.interpret`'s; this module keeps what that needs (tables that change, ports that go
+down, time) and what a controller may ask (counters, ages).  Frames leave through `on_emit`, packets for the
+controller through `on_packet_in`; both are set by whoever builds the network.
+
+Fail mode
+---------
+``secure``: when the controller is lost, everything stays as it is.  ``standalone``: once it has been lost for
+`FAIL_OPEN_NS`, the switch ignores its tables and floods, as Open vSwitch does with learning left out: each
+frame goes to every port, so that nothing is hidden from a verifier by what happened to be learned.
+
+Reference: OpenFlow 1.3.5 sections 5 and 6.3; ovs-vswitchd.conf.db(5), "fail_mode".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from sdn_lab.backends.sim.check import check_actions, check_entry
+from sdn_lab.backends.sim.clock import Clock
+from sdn_lab.backends.sim.table import FlowTable, Removed, Row, groups_of
+from sdn_lab.openflow import action as act
+from sdn_lab.openflow.conntrack import Tracker
+from sdn_lab.openflow.entry import FlowEntry, Group, Tables
+from sdn_lab.openflow.interpret import Emission, PacketIn, Pipeline, Result, Tunnel
+from sdn_lab.openflow.wire import error, request
+from sdn_lab.openflow.wire.error import WireError
+from sdn_lab.openflow.wire.reply import PortState
+from sdn_lab.openflow.wire.stats import Counted
+
+FAIL_OPEN_NS = 15_000_000_000  # three of Open vSwitch's inactivity probes
+N_TABLES = 254
+_AS_IN_OVS_VOID = "too many resubmits"  # such a packet is dropped by every switch: nothing is lost by us
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A port of a switch: what a controller sees, and what is behind it, in the snapshot's words."""
+
+    state: PortState
+    behind: str
+
+
+class Switch:
+    """One datapath."""
+
+    def __init__(
+        self,
+        name: str,
+        dpid: int,
+        clock: Clock,
+        attached: Iterable[Attached],
+        *,
+        tracker: Tracker | None = None,
+        fail_mode: str = "secure",
+    ) -> None:
+        self.name, self.dpid, self.clock, self.fail_mode = name, dpid, clock, fail_mode
+        self.tracker = tracker
+        self.table = FlowTable()
+        self.groups: dict[int, Group] = {}
+        held = {a.state.of_port: a for a in attached}
+        self.ports: dict[int, PortState] = {n: a.state for n, a in held.items()}
+        self.behind: Mapping[int, str] = {n: a.behind for n, a in held.items()}
+        self.received = {n: Counted() for n in held}
+        self.sent = {n: Counted() for n in held}
+        self.looked_up = [Counted() for _ in range(N_TABLES)]  # octets stand for look-ups, packets for hits
+        self.unsure: list[
+            str
+        ] = []  # results that were not the only possible ones; see interpret.Result.notes
+        self.on_emit: Callable[[Emission], None] = lambda _: None
+        self.on_packet_in: Callable[[PacketIn], None] = lambda _: None
+        self.on_removed: Callable[[list[Removed]], None] = lambda _: None
+        self._lost_ns: int | None = None
+        self._pipeline: Pipeline | None = None
+        self._made_for: tuple[object, ...] = ()
+
+    # -- frames
+
+    def receive(self, frame: bytes, in_port: int, tunnel: Tunnel | None = None) -> None:
+        """Take a frame that arrives at *in_port*.  One that is down takes nothing."""
+        port = self.ports.get(in_port)
+        if port is None or not port.up:
+            return
+        _count(self.received[in_port], frame)
+        self.expire()
+        if self._failed_open():
+            for of_port in self._live():
+                if of_port != in_port:
+                    self._emit(Emission(of_port=of_port, frame=frame))
+            return
+        result = self._current().process(frame, in_port, tunnel, now_ns=self.clock.now_ns)
+        self._follow(result, len(frame))
+
+    def packet_out(self, asked: request.PacketOut) -> None:
+        """Do a packet-out.  Raises WireError."""
+        known = asked.in_port in self.ports or asked.in_port in (act.CONTROLLER, act.ANY)
+        if not known:
+            raise WireError(error.REQUEST_BAD_PORT, f"there is no port {asked.in_port}")
+        if len(asked.data) < 14:
+            raise WireError(error.REQUEST_BAD_PACKET, f"a frame of {len(asked.data)} bytes")
+        check_actions(asked.actions, None, self.groups)
+        self.expire()
+        result = self._current().execute(asked.actions, asked.data, asked.in_port, now_ns=self.clock.now_ns)
+        self._follow(result, len(asked.data))
+
+    def _follow(self, result: Result, octets: int) -> None:
+        self.unsure += [
+            f"{self.name}: {note}" for note in result.notes if not note.startswith(_AS_IN_OVS_VOID)
+        ]
+        for taken in result.path:
+            seen = self.looked_up[taken.table_id]
+            seen.octets += 1
+            if taken.entry is not None:
+                seen.packets += 1
+                self.table.count(taken.entry.key, octets, self.clock.now_ns)
+        for packet_in in result.packet_ins:
+            self.on_packet_in(packet_in)
+        for emission in result.emissions:
+            self._emit(emission)
+
+    def _emit(self, emission: Emission) -> None:
+        _count(self.sent[emission.of_port], emission.frame)
+        self.on_emit(emission)
+
+    def _live(self) -> list[int]:
+        return [n for n, port in sorted(self.ports.items()) if port.up]
+
+    def _current(self) -> Pipeline:
+        """Return the pipeline for what the switch holds now."""
+        made_for = (self.table.version, tuple(self.groups.values()), tuple(self._live()))
+        if self._pipeline is None or made_for != self._made_for:
+            self._pipeline = Pipeline(self.tables(), tracker=self.tracker, ports=self._live())
+            self._made_for = made_for
+        return self._pipeline
+
+    # -- tables
+
+    def tables(self) -> Tables:
+        """Return what the switch holds."""
+        groups = tuple(self.groups[n] for n in sorted(self.groups))
+        return Tables(entries=self.table.entries(), groups=groups)
+
+    def load(self, tables: Tables) -> None:
+        """Replace everything that the switch holds, as a controller would.  Raises WireError."""
+        groups = {g.group_id: g for g in tables.groups}
+        for group in tables.groups:
+            _check_group(group, {**groups})
+        for entry in tables.entries:
+            self._check(entry, groups)
+        self.groups = groups
+        self.table.load(tables.entries, self.clock.now_ns)
+
+    def flow_mod(self, mod: request.FlowMod) -> list[Removed]:
+        """Do a flow-mod.  Return what it removed.  Raises WireError."""
+        self.expire()
+        if mod.command not in (request.DELETE, request.DELETE_STRICT):
+            self._check(mod.entry, self.groups)
+        if (
+            mod.command in (request.MODIFY, request.MODIFY_STRICT)
+            and mod.entry.table_id == request.ALL_TABLES
+        ):
+            raise WireError(error.FLOW_BAD_TABLE_ID, "modifying needs a table")
+        return self.table.change(mod, self.clock.now_ns)
+
+    def _check(self, entry: FlowEntry, groups: Mapping[int, Group]) -> None:
+        check_entry(entry, groups.keys())
+        for action in (*entry.instructions.apply, *entry.instructions.write):
+            if isinstance(action, act.Output) and action.of_port == act.NORMAL:
+                raise WireError(error.ACTION_BAD_OUT_PORT, "output to NORMAL is not known here")
+
+    def group_mod(self, mod: request.GroupMod) -> list[Removed]:
+        """Do a group-mod.  Return the entries that went with a deleted group.  Raises WireError."""
+        if mod.command == 2:
+            everything = mod.group_id == request.ALL_GROUPS
+            chosen = list(self.groups) if everything else [mod.group_id]
+            for other in self.groups.values():
+                if other.group_id not in chosen and _members(other) & set(chosen):
+                    raise WireError(error.GROUP_CHAINED, f"group {other.group_id} refers to it")
+            for group_id in chosen:
+                self.groups.pop(group_id, None)
+            return [gone for group_id in chosen for gone in self.table.remove_group(group_id)]
+        if mod.group_id > request.MAX_GROUP:
+            raise WireError(error.GROUP_INVALID, f"{mod.group_id:#x} is no number for a group")
+        if mod.command == 0 and mod.group_id in self.groups:
+            raise WireError(error.GROUP_EXISTS, f"there is a group {mod.group_id} already")
+        if mod.command == 1 and mod.group_id not in self.groups:
+            raise WireError(error.GROUP_UNKNOWN, f"there is no group {mod.group_id}")
+        group = Group(group_id=mod.group_id, type=mod.type, buckets=mod.buckets)
+        _check_group(group, {**self.groups, group.group_id: group})
+        self.groups[group.group_id] = group
+        return []
+
+    def query(self, query: request.FlowQuery) -> list[Row]:
+        """Return the rows that a controller asks for."""
+        self.expire()
+        return self.table.select(query)
+
+    def active(self) -> dict[int, int]:
+        """Return how many entries each table holds."""
+        counted: dict[int, int] = {}
+        for row in self.table.rows():
+            counted[row.entry.table_id] = counted.get(row.entry.table_id, 0) + 1
+        return counted
+
+    def references(self, group_id: int) -> int:
+        """Return how many entries and groups refer to a group."""
+        entries = sum(group_id in groups_of(row.entry.instructions) for row in self.table.rows())
+        return entries + sum(group_id in _members(g) for g in self.groups.values())
+
+    # -- time, ports, controller
+
+    def expire(self) -> None:
+        """Remove what has timed out by now, and say so."""
+        removed = self.table.expire(self.clock.now_ns)
+        if removed:
+            self.on_removed(removed)
+
+    def set_link(self, of_port: int, *, up: bool) -> PortState:
+        """Take a port's link up or down.  Return how a controller sees it now."""
+        before = self.ports[of_port]
+        self.ports[of_port] = PortState(of_port=of_port, mac=before.mac, name=before.name, up=up)
+        return self.ports[of_port]
+
+    def controller_lost(self) -> None:
+        """The controller went away."""
+        if self._lost_ns is None:
+            self._lost_ns = self.clock.now_ns
+
+    def controller_found(self) -> None:
+        """A controller is there."""
+        self._lost_ns = None
+
+    def _failed_open(self) -> bool:
+        lost = self._lost_ns
+        return (
+            self.fail_mode == "standalone" and lost is not None and self.clock.now_ns - lost >= FAIL_OPEN_NS
+        )
+
+
+def _count(counted: Counted, frame: bytes) -> None:
+    counted.packets += 1
+    counted.octets += len(frame)
+
+
+def _members(group: Group) -> set[int]:
+    """Return the groups that a group's buckets refer to."""
+    return {a.group_id for b in group.buckets for a in b.actions if isinstance(a, act.GroupAction)}
+
+
+def _check_group(group: Group, groups: Mapping[int, Group]) -> None:
+    """Raise WireError for a group that refers to none, or to itself by whatever way."""
+    for bucket in group.buckets:
+        check_actions(bucket.actions, None, groups.keys())
+    reached, todo = set[int](), _members(group)
+    while todo:
+        number = todo.pop()
+        if number == group.group_id:
+            raise WireError(error.GROUP_LOOP, f"group {number} leads back to itself")
+        if number not in reached:
+            reached.add(number)
+            todo |= _members(groups[number])
