@@ -1,1 +1,35 @@
-"""See docs/architecture.md."""
+"""The families of probes.  To add one: write its module, and its row here.
+
+Each answers to a row of the attack catalogue and makes cases (`observe.case`) for a `World`.  Two rules above all:
+every family has a positive control, the legitimate packet of the same kind (`Shot.proves`, `Shot.leans_on`), and a
+negative control, in `tests/faults`: with the guard taken out of the tables, its probes must report it.
+"""
+
+from __future__ import annotations
+
+from sdn_lab.observe.case import Family
+from sdn_lab.observe.probes import (
+    groups,
+    management,
+    neighbour,
+    overlap,
+    planted,
+    reach,
+    source,
+    state,
+    tags,
+    tunnel,
+)
+
+PROBES: tuple[Family, ...] = (
+    *reach.FAMILIES,
+    *overlap.FAMILIES,
+    *neighbour.FAMILIES,
+    *source.FAMILIES,
+    *tags.FAMILIES,
+    *tunnel.FAMILIES,
+    *groups.FAMILIES,
+    *state.FAMILIES,
+    *management.FAMILIES,
+    *planted.FAMILIES,
+)

@@ -1,0 +1,97 @@
+"""Positive controls: the words in which legitimate packets and what leans on them agree, and the packets.
+
+A control *proves* ``ip4 from red/vm1`` and ``ip4 to red/vm3`` once it was delivered.  What leans on a control that
+nothing in the scenario could prove (a port alone in its network; groups that admit nothing) is not doubted for
+that: the marker alone vouches for the capture then.
+"""
+
+from __future__ import annotations
+
+from sdn_lab.model.intent import Port
+from sdn_lab.model.observation import Expected
+from sdn_lab.model.verdict import Kind
+from sdn_lab.observe import frames
+from sdn_lab.observe.case import Shot
+from sdn_lab.observe.frames import Ends
+from sdn_lab.observe.world import World, address_of
+
+
+def proves(what: str, src: Port, dst: Port) -> tuple[str, ...]:
+    """Return what a delivered packet of kind *what* (``ip4``, ``ip6``, ``arp``, ``nd``) shows."""
+    return f"{what} from {src.path}", f"{what} to {dst.path}"
+
+
+def sent(what: str, src: Port) -> tuple[str, ...]:
+    """Return the control that says that packets of kind *what* get out of *src* at all."""
+    return (f"{what} from {src.path}",)
+
+
+def crossing(what: str, src: Port, dst: Port) -> tuple[str, ...]:
+    """Return the controls for a packet that must not get from *src* to *dst*: each could talk to its own."""
+    return f"{what} from {src.path}", f"{what} to {dst.path}"
+
+
+def may_be_needed(world: World, src: Port, dst: Port) -> Expected:
+    """Return what to expect of address resolution: it must work between ports that may talk."""
+    return Expected.DELIVERED if world.may_talk(src, dst) else Expected.EITHER
+
+
+def bystanders(world: World, *apart: Port) -> tuple[str, ...]:
+    """Return the no-sniffing claims of the others in the network of *apart*."""
+    paths = {port.path for port in apart}
+    return world.of_port(
+        Kind.NO_SNIFFING, *(p for p in world.members(apart[0].network) if p.path not in paths)
+    )
+
+
+def resolution_reply(world: World, src: Port, dst: Port, family: int) -> Shot | None:
+    """Return an honest unicast ARP reply, or neighbour advertisement, from *src* to *dst*."""
+    spa, tpa = address_of(src, family), address_of(dst, family)
+    if spa is None or tpa is None:
+        return None
+    nonce = world.nonces.draw()
+    if family == 4:
+        frame = frames.arp(src.mac, dst.mac, 2, src.mac, spa, dst.mac, tpa, nonce)
+    else:
+        frame = frames.advertise(
+            Ends(eth_src=src.mac, eth_dst=dst.mac, src=spa, dst=tpa), spa, src.mac, nonce
+        )
+    expected = may_be_needed(world, src, dst)
+    return Shot(
+        src=src.path,
+        dst=dst.path,
+        frame=frame,
+        nonce=nonce,
+        expected=expected,
+        bears_on=_about(world, src, dst, expected),
+        proves=proves("arp" if family == 4 else "nd", src, dst),
+    )
+
+
+def resolution_request(world: World, src: Port, dst: Port, family: int) -> Shot | None:
+    """Return an honest ARP request, or neighbour solicitation, from *src* for *dst*'s address."""
+    spa, tpa = address_of(src, family), address_of(dst, family)
+    if spa is None or tpa is None:
+        return None
+    nonce = world.nonces.draw()
+    if family == 4:
+        frame = frames.arp(src.mac, frames.BROADCAST, 1, src.mac, spa, frames.NOBODY, tpa, nonce)
+    else:
+        mac, group = frames.solicited_node(tpa)
+        frame = frames.solicit(Ends(eth_src=src.mac, eth_dst=mac, src=spa, dst=group), tpa, src.mac, nonce)
+    expected = may_be_needed(world, src, dst)
+    return Shot(
+        src=src.path,
+        dst=dst.path,
+        frame=frame,
+        nonce=nonce,
+        expected=expected,
+        bears_on=_about(world, src, dst, expected),
+        redirected=True,
+        proves=proves("arp" if family == 4 else "nd", src, dst),
+    )
+
+
+def _about(world: World, src: Port, dst: Port, expected: Expected) -> tuple[str, ...]:
+    exact = world.claims_on(src, dst) if expected is Expected.DELIVERED else ()
+    return (*exact, *bystanders(world, src, dst), *world.of_port(Kind.CLEAN, dst))

@@ -1,0 +1,193 @@
+"""ID-03, ID-08: claiming somebody else's address by ARP and by neighbour discovery.
+
+Each forged message goes to the one who would believe it, a third port of the network (or the victim itself where
+there is no third), and must not even leave its hypervisor.  The honest message of the same kind is REACH-07's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from sdn_lab.model.intent import IPAddress, Port, Scenario
+from sdn_lab.model.observation import Expected
+from sdn_lab.model.verdict import Kind
+from sdn_lab.observe import frames
+from sdn_lab.observe.case import Case, Family, Shot
+from sdn_lab.observe.frames import Ends
+from sdn_lab.observe.probes.controls import sent
+from sdn_lab.observe.world import World, address_of
+
+MOST_VICTIMS = 4
+ALL_NODES = ip_address("ff02::1")
+
+
+def forged(world: World, src: Port, dst: Port | None, frame: bytes, nonce: bytes, *controls: str) -> Shot:
+    """Return a shot with a forged sender: nobody must see it, and it must not leave its hypervisor."""
+    apart = world.isolation(src, dst) if dst is not None and dst.network != src.network else ()
+    return Shot(
+        src=src.path,
+        dst=dst.path if dst is not None and dst.network == src.network else "",
+        frame=frame,
+        nonce=nonce,
+        expected=Expected.NOTHING,
+        bears_on=(*world.of_port(Kind.NO_SPOOFING, src), *apart),
+        confined=True,
+        leans_on=controls,
+    )
+
+
+def victims(
+    world: World, src: Port, family: int, most: int = MOST_VICTIMS
+) -> list[tuple[Port, IPAddress, Port]]:
+    """Return (victim, its address, who is to believe it) in *src*'s network, at most *most*."""
+    peers = [p for p in world.peers(src) if address_of(p, family) is not None]
+    chosen = []
+    for n, victim in enumerate(peers[:most]):
+        believer = next((p for p in (*peers[n + 1 :], *peers[:n])), victim)
+        address = address_of(victim, family)
+        assert address is not None
+        chosen.append((victim, address, believer))
+    return chosen
+
+
+def arp(world: World) -> Iterator[Case]:
+    """ID-03, and with it ID-04 to ID-07: requests, announcements, contradicting and malformed messages."""
+    for src in world.ports:
+        own = address_of(src, 4) or ip_address("0.0.0.0")  # noqa: S104 - an address to claim, not to bind
+        for victim, address, believer in victims(world, src, 4):
+            tpa = address_of(believer, 4) or address
+            for frame, nonce in _arp_forgeries(world, src, victim, believer, own, address, tpa):
+                yield Case(
+                    probe="ID-03", shots=(forged(world, src, believer, frame, nonce, *sent("arp", src)),)
+                )
+        believer = next((p for p in world.peers(src) if address_of(p, 4)), None)
+        for address in _foreign(world, src, 4):
+            if believer is not None:
+                nonce = world.nonces.draw()
+                tpa = address_of(believer, 4)
+                assert tpa is not None
+                frame = frames.arp(src.mac, believer.mac, 2, src.mac, address, believer.mac, tpa, nonce)
+                yield Case(
+                    probe="ID-03", shots=(forged(world, src, believer, frame, nonce, *sent("arp", src)),)
+                )
+        for stranger in world.strangers(src)[:2]:
+            tpa = address_of(stranger, 4)
+            if tpa is not None and world.owner(src, stranger.mac) is None:
+                nonce = world.nonces.draw()
+                frame = frames.arp(src.mac, stranger.mac, 2, src.mac, tpa, stranger.mac, tpa, nonce)
+                yield Case(probe="ID-03", shots=(forged(world, src, stranger, frame, nonce),))
+
+
+def _arp_forgeries(
+    world: World, src: Port, victim: Port, believer: Port, own: IPAddress, spa: IPAddress, tpa: IPAddress
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield forged ARP messages that claim *spa*, *victim*'s address; the sender is *src*, who owns *own*."""
+    rows = (
+        # eth_src, eth_dst, op, sha, spa, tha, tpa
+        (src.mac, believer.mac, 2, src.mac, spa, believer.mac, tpa),
+        (src.mac, frames.BROADCAST, 1, src.mac, spa, frames.NOBODY, tpa),
+        (src.mac, believer.mac, 1, src.mac, spa, frames.NOBODY, tpa),
+        (src.mac, believer.mac, 2, victim.mac, spa, believer.mac, tpa),  # inside and outside contradict
+        (victim.mac, believer.mac, 2, src.mac, own, believer.mac, tpa),
+        (src.mac, believer.mac, 2, victim.mac, own, believer.mac, tpa),
+        (src.mac, frames.BROADCAST, 1, victim.mac, own, frames.NOBODY, tpa),
+        (victim.mac, frames.BROADCAST, 1, src.mac, own, frames.NOBODY, tpa),
+        (victim.mac, believer.mac, 2, victim.mac, spa, believer.mac, tpa),
+        (src.mac, frames.BROADCAST, 1, src.mac, spa, frames.NOBODY, spa),  # announcements
+        (src.mac, frames.BROADCAST, 2, src.mac, spa, frames.BROADCAST, spa),
+        (src.mac, believer.mac, 3, src.mac, own, believer.mac, tpa),  # reverse ARP's operations
+        (src.mac, believer.mac, 8, src.mac, own, believer.mac, tpa),
+    )
+    for row in rows:
+        nonce = world.nonces.draw()
+        yield frames.arp(*row, nonce), nonce
+
+
+def nd(world: World) -> Iterator[Case]:
+    """ID-08, and with it ID-09 to ID-13: solicitations, hop limits, DAD denial, router messages."""
+    for src in world.ports:
+        own = address_of(src, 6) or frames.link_local(src.mac)
+        for victim, address, believer in victims(world, src, 6):
+            dst = address_of(believer, 6) or address
+            for frame, nonce in _nd_forgeries(world, src, victim, believer, own, address, dst):
+                yield Case(
+                    probe="ID-08", shots=(forged(world, src, believer, frame, nonce, *sent("nd", src)),)
+                )
+        believer = next((p for p in world.peers(src) if address_of(p, 6)), None)
+        if believer is None:
+            continue
+        dst = address_of(believer, 6)
+        assert dst is not None
+        for address in _foreign(world, src, 6):
+            nonce = world.nonces.draw()
+            ends = Ends(eth_src=src.mac, eth_dst=believer.mac, src=own, dst=dst)
+            frame = frames.advertise(ends, address, src.mac, nonce)
+            yield Case(probe="ID-08", shots=(forged(world, src, believer, frame, nonce, *sent("nd", src)),))
+        for kind, body in ((134, bytes(12)), (137, bytes(4) + own.packed + dst.packed), (133, bytes(4))):
+            for mac, to in ((believer.mac, dst), ("33:33:00:00:00:01", ALL_NODES)):
+                nonce = world.nonces.draw()
+                ends = Ends(eth_src=src.mac, eth_dst=mac, src=own, dst=to)
+                frame = frames.icmp(ends, kind, 0, body, nonce, ttl=255)
+                yield Case(
+                    probe="ID-08", shots=(forged(world, src, believer, frame, nonce, *sent("nd", src)),)
+                )
+
+
+def _nd_forgeries(
+    world: World, src: Port, victim: Port, believer: Port, own: IPAddress, target: IPAddress, dst: IPAddress
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield forged neighbour messages that claim *target*, *victim*'s address, before *believer*."""
+    honest = Ends(eth_src=src.mac, eth_dst=believer.mac, src=own, dst=dst)
+    lying = Ends(eth_src=src.mac, eth_dst=believer.mac, src=target, dst=dst)
+    masked = Ends(eth_src=victim.mac, eth_dst=believer.mac, src=own, dst=dst)
+    everybody = Ends(eth_src=src.mac, eth_dst="33:33:00:00:00:01", src=own, dst=ALL_NODES)
+    group_mac, group = frames.solicited_node(dst)
+    asking = Ends(eth_src=src.mac, eth_dst=group_mac, src=target, dst=group)
+    own_asking = Ends(eth_src=src.mac, eth_dst=group_mac, src=own, dst=group)
+    nobody_asking = Ends(eth_src=src.mac, eth_dst=group_mac, src=ip_address("::"), dst=group)
+    victims_local = Ends(eth_src=src.mac, eth_dst=believer.mac, src=frames.link_local(victim.mac), dst=dst)
+    makers = (
+        lambda n: frames.advertise(honest, target, src.mac, n),
+        lambda n: frames.advertise(lying, target, src.mac, n),
+        lambda n: frames.advertise(lying, target, None, n),
+        lambda n: frames.advertise(honest, own, victim.mac, n),
+        lambda n: frames.advertise(masked, own, src.mac, n),
+        lambda n: frames.advertise(everybody, target, src.mac, n, flags=0x20),
+        lambda n: frames.advertise(victims_local, target, src.mac, n),
+        lambda n: frames.advertise(victims_local, frames.link_local(victim.mac), src.mac, n),
+        lambda n: frames.advertise(honest, own, src.mac, n, ttl=254),  # off-link
+        lambda n: frames.solicit(asking, dst, src.mac, n),
+        lambda n: frames.solicit(asking, dst, None, n),
+        lambda n: frames.solicit(own_asking, dst, victim.mac, n),
+        lambda n: frames.solicit(own_asking, dst, src.mac, n, ttl=64),
+        lambda n: frames.solicit(own_asking, dst, src.mac, n, code=1),
+        lambda n: frames.solicit(nobody_asking, dst, None, n),  # blocks the believer's address
+    )
+    for make in makers:
+        nonce = world.nonces.draw()
+        yield make(nonce), nonce
+
+
+def _foreign(world: World, src: Port, family: int) -> list[IPAddress]:
+    """Return addresses that are nobody's in *src*'s network: unowned, other networks', planted in the tables."""
+    own = {ip for p in world.members(src.network) for ip in p.ips}
+    nobody = world.unowned(src, family)
+    names = ("ipv4_src", "arp_spa") if family == 4 else ("ipv6_src", "nd_target")
+    planted = [ip_address(n.to_bytes(4 if family == 4 else 16)) for n in world.constants.of(*names)]
+    local = [frames.link_local(p.mac) for p in world.members(src.network)] if family == 6 else []
+    found = [*([nobody] if nobody else []), *planted, *(ip for p in world.strangers(src) for ip in p.ips)]
+    return [ip for ip in dict.fromkeys(found) if ip.version == family and ip not in own and ip not in local][
+        :8
+    ]
+
+
+def _family(scenario: Scenario, family: int) -> bool:
+    networks = [p.network for p in scenario.ports if address_of(p, family)]
+    return len(networks) > len(set(networks))
+
+
+FAMILIES = (
+    Family("ID-03", "ARP with somebody else's address", lambda s: _family(s, 4), arp),
+    Family("ID-08", "neighbour discovery with somebody else's address", lambda s: _family(s, 6), nd),
+)

@@ -1,0 +1,255 @@
+"""FW-08, FW-10: connection tracking, in order and out of order.
+
+FW-08: whole conversations where they are allowed (handshake and data, question and answer, echo, an error about
+one's own datagram), which are also the positive control; then what only pretends to belong to one: bare ACK, RST,
+SYN-ACK, odd flags; packets after a refused opening; the answer to a flow that was refused.
+FW-10: a conversation in one network, and its next packet forged in another network with the same addresses: if the
+two share a conntrack zone, it passes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sdn_lab.model.intent import Port, Scenario
+from sdn_lab.model.observation import Expected
+from sdn_lab.model.traffic import ICMP_OF, REPLY_TYPES, TCP, UDP, Microflow
+from sdn_lab.observe import frames
+from sdn_lab.observe.case import Case, Family, Shot
+from sdn_lab.observe.frames import (
+    ACK,
+    ANSWER_SEQ,
+    CWR,
+    DATA_BYTES,
+    ECE,
+    FIN,
+    OPENING_SEQ,
+    PSH,
+    RST,
+    SYN,
+    URG,
+    Ends,
+)
+from sdn_lab.observe.probes.controls import crossing, proves
+from sdn_lab.observe.world import World
+
+ALWAYS_SCANNED = (ACK, RST, SYN | ACK, FIN, 0)
+SCANNED = (*ALWAYS_SCANNED, PSH | ACK, FIN | ACK, RST | ACK, FIN | PSH | URG, SYN | FIN, SYN | RST)
+ECHO = {4: 8, 6: 128}
+
+
+def segment(
+    world: World, src: Port, dst: Port, flow: Microflow, flags: int, expected: Expected, *, answering: bool = False,
+    data: bool = False,
+) -> Shot:  # fmt: skip
+    """Return a segment of the connection *flow* from *src* to *dst*; *answering*: by *dst*, with ports exchanged."""
+    sender, receiver = (dst, src) if answering else (src, dst)
+    at = flow.reversed() if answering else flow
+    ends = Ends(eth_src=sender.mac, eth_dst=receiver.mac, src=at.src, dst=at.dst)
+    seq, ack = (ANSWER_SEQ, OPENING_SEQ + 1) if answering else (OPENING_SEQ, 0)
+    if not flags & SYN:
+        seq += 1
+        ack = ANSWER_SEQ + 1 if not answering else OPENING_SEQ + 1 + DATA_BYTES
+    nonce = world.nonces.draw()
+    frame = frames.tcp(
+        ends, at.src_l4, at.dst_l4, nonce, flags, seq=seq, ack=ack if flags & ACK else 0, data=data
+    )
+    return _shot(world, sender, receiver, frame, nonce, expected, flow.family)
+
+
+def _shot(
+    world: World, src: Port, dst: Port, frame: bytes, nonce: bytes, expected: Expected, family: int
+) -> Shot:
+    works = expected is Expected.DELIVERED
+    return Shot(
+        src=src.path,
+        dst=dst.path,
+        frame=frame,
+        nonce=nonce,
+        expected=expected,
+        bears_on=world.claims_on(src, dst),
+        proves=proves(f"ip{family}", src, dst) if works else (),
+        leans_on=() if works else crossing(f"ip{family}", src, dst),
+    )
+
+
+def _datagram(world: World, src: Port, dst: Port, flow: Microflow, expected: Expected) -> Shot:
+    nonce = world.nonces.draw()
+    return _shot(world, src, dst, frames.opening(flow, src.mac, dst.mac, nonce), nonce, expected, flow.family)
+
+
+def _find(world: World, src: Port, dst: Port, family: int, protocol: int, *, opens: bool) -> Microflow | None:
+    """Return a fresh flow that may, or may not, be opened; a refused one that *src*'s own group lets go if possible."""
+    spare = None
+    for a, b in world.flows(src, dst, family):
+        for number in world.boundaries(src, dst, protocol):
+            flow = Microflow(src=a, dst=b, protocol=protocol, src_l4=20000, dst_l4=number)
+            if world.opens(src, dst, flow) is opens:
+                if opens or world.semantics(src, dst).egress.admits(flow):
+                    return world.flow(a, b, protocol, number)
+                spare = spare or (a, b, number)
+    return world.flow(spare[0], spare[1], protocol, spare[2]) if spare else None
+
+
+def conversations(world: World) -> Iterator[Case]:
+    """FW-08."""
+    scanned_fully: set[str] = set()
+    for src, dst in world.pairs():
+        for family in (4, 6):
+            flow = _find(world, src, dst, family, TCP, opens=True)
+            closed = _find(world, src, dst, family, TCP, opens=False)
+            if flow is not None:
+                yield Case(probe="FW-08", shots=_handshake(world, src, dst, flow))
+            if closed is not None:
+                yield Case(probe="FW-08", shots=tuple(_after_refusal(world, src, dst, closed)))
+            yield from _datagrams(world, src, dst, family)
+            full = f"{dst.path}/{family}" not in scanned_fully
+            scanned_fully.add(f"{dst.path}/{family}")
+            yield from _scan(world, src, dst, family, SCANNED if full else ALWAYS_SCANNED)
+
+
+def _handshake(world: World, src: Port, dst: Port, flow: Microflow) -> tuple[Shot, ...]:
+    arrives = Expected.DELIVERED
+    return (
+        segment(world, src, dst, flow, SYN, arrives),
+        segment(world, src, dst, flow, SYN | ACK, arrives, answering=True),
+        segment(world, src, dst, flow, PSH | ACK, arrives, data=True),
+        segment(world, src, dst, flow, PSH | ACK, arrives, answering=True, data=True),
+    )
+
+
+def _after_refusal(world: World, src: Port, dst: Port, flow: Microflow) -> Iterator[Shot]:
+    """Yield a refused opening, twice, then what would belong to its connection, then the answer."""
+    nothing = Expected.NOTHING
+    yield segment(world, src, dst, flow, SYN, nothing)
+    yield segment(world, src, dst, flow, SYN, nothing)
+    yield segment(world, src, dst, flow, ACK, nothing)
+    yield segment(world, src, dst, flow, PSH | ACK, nothing, data=True)
+    yield segment(world, src, dst, flow, SYN | ACK, world.answer(src, dst, flow), answering=True)
+
+
+def _datagrams(world: World, src: Port, dst: Port, family: int) -> Iterator[Case]:
+    """Yield question and answer, an error about it, echo; and the answer to a refused question."""
+    for related in (False, True):
+        flow = _find(world, src, dst, family, UDP, opens=True)
+        if flow is None:
+            break
+        question = _datagram(world, src, dst, flow, Expected.DELIVERED)
+        if related:
+            nonce = world.nonces.draw()
+            ends = Ends(eth_src=dst.mac, eth_dst=src.mac, src=flow.dst, dst=flow.src)
+            frame = frames.icmp_unreachable(ends, question.frame, nonce)
+            answer = _shot(world, dst, src, frame, nonce, Expected.DELIVERED, family)
+        else:
+            answer = _datagram(world, dst, src, flow.reversed(), Expected.DELIVERED)
+        yield Case(probe="FW-08", shots=(question, answer))
+    refused = _find(world, src, dst, family, UDP, opens=False)
+    if refused is not None:
+        question = _datagram(world, src, dst, refused, Expected.NOTHING)
+        back = refused.reversed()
+        allowed = world.opens(dst, src, back)
+        expected = Expected.DELIVERED if allowed else world.answer(src, dst, refused)
+        yield Case(probe="FW-08", shots=(question, _datagram(world, dst, src, back, expected)))
+    addresses = next(world.flows(src, dst, family), None)
+    if addresses is not None:
+        yield _echo(world, src, dst, world.flow(*addresses, ICMP_OF[family], ECHO[family]))
+
+
+def _echo(world: World, src: Port, dst: Port, flow: Microflow) -> Case:
+    """Return an echo request and the reply to it, or a reply that nobody asked for."""
+    request = _datagram(world, src, dst, flow, world.expected(src, dst, flow))
+    nonce = world.nonces.draw()
+    ends = Ends(eth_src=dst.mac, eth_dst=src.mac, src=flow.dst, dst=flow.src)
+    frame = frames.icmp_query(ends, REPLY_TYPES[flow.family, flow.icmp_type], flow.src_l4, nonce)
+    reply = _shot(world, dst, src, frame, nonce, world.answer(src, dst, flow), flow.family)
+    return Case(probe="FW-08", shots=(request, reply))
+
+
+def _scan(world: World, src: Port, dst: Port, family: int, flags: tuple[int, ...]) -> Iterator[Case]:
+    """Yield segments out of nowhere, to a port that is open and to one that is not; only a SYN may open."""
+    for opens in (True, False):
+        for flag in flags:
+            flow = _find(world, src, dst, family, TCP, opens=opens)
+            if flow is not None:
+                yield Case(probe="FW-08", shots=(segment(world, src, dst, flow, flag, Expected.NOTHING),))
+        flow = _find(world, src, dst, family, TCP, opens=opens)
+        if flow is not None:
+            expected = world.expected(src, dst, flow)
+            yield Case(probe="FW-08", shots=(segment(world, src, dst, flow, SYN | ECE | CWR, expected),))
+
+
+def collisions(world: World) -> Iterator[Case]:
+    """FW-10: for every conversation, its next packets forged by the ports with the same addresses elsewhere."""
+    twins: dict[object, list[Port]] = defaultdict(list)
+    for port in world.ports:
+        for ip in port.ips:
+            twins[ip].append(port)
+    for src, dst in world.pairs():
+        for family in (4, 6):
+            for protocol in (TCP, UDP):
+                flow = _find(world, src, dst, family, protocol, opens=True)
+                if flow is None:
+                    continue
+                for a, b in _twin_pairs(twins[flow.src], twins[flow.dst], src):
+                    flow = _find(world, src, dst, family, protocol, opens=True)
+                    assert flow is not None
+                    yield Case(probe="FW-10", shots=tuple(_forged(world, src, dst, a, b, flow)))
+
+
+def _twin_pairs(sources: list[Port], destinations: list[Port], src: Port) -> Iterator[tuple[Port, Port]]:
+    for a in sources:
+        for b in destinations:
+            if a.network == b.network != src.network and a.path != b.path:
+                yield a, b
+
+
+def _forged(world: World, src: Port, dst: Port, a: Port, b: Port, flow: Microflow) -> Iterator[Shot]:
+    """Yield *flow* between *src* and *dst*, then its next packets between *a* and *b*, who have the same addresses."""
+    arrives, nothing = Expected.DELIVERED, Expected.NOTHING
+    if flow.protocol == TCP:
+        yield segment(world, src, dst, flow, SYN, arrives)
+        for shot in (
+            segment(world, a, b, flow, SYN | ACK, nothing, answering=True),
+            segment(world, a, b, flow, ACK, nothing),
+        ):
+            yield _apart(world, shot, src, a)
+        yield segment(world, src, dst, flow, SYN | ACK, arrives, answering=True)
+        for shot in (
+            segment(world, a, b, flow, PSH | ACK, nothing, data=True),
+            segment(world, a, b, flow, PSH | ACK, nothing, answering=True, data=True),
+        ):
+            yield _apart(world, shot, src, a)
+    else:
+        yield _datagram(world, src, dst, flow, arrives)
+        back = flow.reversed()
+        yield _apart(world, _datagram(world, b, a, back, world.expected(b, a, back)), src, a)
+
+
+def _apart(world: World, shot: Shot, src: Port, twin: Port) -> Shot:
+    """Return *shot* as a test of the isolation of *src*'s and *twin*'s networks too."""
+    return Shot(
+        src=shot.src,
+        dst=shot.dst,
+        frame=shot.frame,
+        nonce=shot.nonce,
+        expected=shot.expected,
+        bears_on=(*shot.bears_on, *world.isolation(src, twin)),
+        proves=shot.proves,
+        leans_on=shot.leans_on,
+    )
+
+
+def _peers(scenario: Scenario) -> bool:
+    return len({port.network for port in scenario.ports}) < len(scenario.ports)
+
+
+def _overlapping(scenario: Scenario) -> bool:
+    seen: dict[object, str] = {}
+    return any(seen.setdefault(ip, p.network) != p.network for p in scenario.ports for ip in p.ips)
+
+
+FAMILIES = (
+    Family("FW-08", "conversations, and packets that pretend to belong to one", _peers, conversations),
+    Family("FW-10", "a conversation's next packet, forged in another network", _overlapping, collisions),
+)

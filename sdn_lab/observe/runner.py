@@ -1,0 +1,200 @@
+"""Send cases in windows, many at once, and say what became of every packet.
+
+How
+---
+Step k of many cases shares a window of at most 128 frames; the next window starts when this one's markers have
+arrived at every port.  More ports than fit beside the probes get their markers in windows of their own right
+after.  So absence is only ever claimed between sending and a marker that did arrive.
+
+What an unreliable apparatus costs
+----------------------------------
+A window with missing markers or lost frames is sent again, three times in all; what was seen in any of them counts,
+what was absent counts only if the last one was whole.  Else the ports whose markers are missing are blind, and
+absence is inconclusive.  A legitimate packet that did not arrive is sent twice more by itself before it counts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sdn_lab.contracts import Exchange, Progress
+from sdn_lab.model.observation import (
+    Capture,
+    Expected,
+    Injection,
+    Observation,
+    Outcome,
+    PointKind,
+    WatchPoint,
+    Window,
+)
+from sdn_lab.model.verdict import Kind
+from sdn_lab.observe.case import Case, Shot
+from sdn_lab.observe.markers import WINDOW_FRAMES, Markers
+from sdn_lab.observe.nonce import found_in
+from sdn_lab.observe.sighting import Meaning, Reader
+from sdn_lab.observe.world import World
+
+ATTEMPTS = 3
+RIDING_MARKERS = 48  # so many share a window with probes; further ones follow in their own
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a batch of packets led to: captures by nonce, and what could not see."""
+
+    captures: dict[bytes, list[Capture]] = field(default_factory=lambda: defaultdict(list))
+    blind: frozenset[str] = frozenset()
+    lossy: bool = False
+
+    @property
+    def cannot_see(self) -> bool:
+        """Say whether absence proves nothing."""
+        return self.lossy or bool(self.blind)
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs cases on one lab."""
+
+    exchange: Exchange
+    world: World
+    markers: Markers
+    reader: Reader
+    progress: Progress
+
+    def run(self, cases: Sequence[Case]) -> list[Observation]:
+        """Send *cases*, lower phases first, and return one observation a packet."""
+        observations: list[Observation] = []
+        total = sum(len(case.shots) for case in cases)
+        for batch in self._batches(cases):
+            failed: set[int] = set()  # cases whose legitimate packet did not arrive
+            for step in range(max(len(case.shots) for case in batch)):
+                current = [(n, case) for n, case in enumerate(batch) if step < len(case.shots)]
+                shots = [case.shots[step] for _, case in current]
+                seen = self._send(shots)
+                for n, case in current:
+                    observation = self._observe(case, step, seen, sequence_broken=n in failed)
+                    if (
+                        observation.expected is Expected.DELIVERED
+                        and observation.outcome is not Outcome.DELIVERED
+                    ):
+                        failed.add(n)
+                    observations.append(observation)
+                self.progress("probes", len(observations), total)
+        return observations
+
+    def _batches(self, cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
+        """Yield cases that run side by side: of one phase and of similar length."""
+        room = max(1, WINDOW_FRAMES - min(RIDING_MARKERS, len(self.world.ports)))
+        for phase in sorted({case.phase for case in cases}):
+            mine = sorted((c for c in cases if c.phase == phase), key=lambda c: len(c.shots))
+            for start in range(0, len(mine), room):
+                yield mine[start : start + room]
+
+    def _send(self, shots: Sequence[Shot]) -> Seen:
+        """Send *shots* at once; then those legitimate ones again, alone, that did not arrive."""
+        seen = Seen()
+        self._try(shots, seen)
+        for _ in range(ATTEMPTS - 1):
+            late = [
+                shot
+                for shot in shots
+                if shot.expected is Expected.DELIVERED
+                and not self.reader.read(shot, seen.captures[shot.nonce]).delivered
+            ]
+            if not late:
+                break
+            self._try(late, seen)
+        return seen
+
+    def _try(self, shots: Sequence[Shot], seen: Seen) -> None:
+        injections = tuple(
+            Injection(point=WatchPoint(kind=PointKind.PORT, name=shot.src), frame=shot.frame)
+            for shot in shots
+        )
+        for _ in range(ATTEMPTS):
+            missing, lossy = self._windows(injections, seen)
+            seen.blind, seen.lossy = frozenset(missing | self._always_blind()), lossy
+            if not missing and not lossy:
+                return
+
+    def _always_blind(self) -> set[str]:
+        return self.markers.dead | {f"underlay:{name}" for name in self.markers.unseen_underlays}
+
+    def _windows(self, injections: tuple[Injection, ...], seen: Seen) -> tuple[set[str], bool]:
+        """Send one window, and as many more as the markers need; return the ports that stayed silent."""
+        waiting = self.markers.watched
+        asked = [port.path for port in waiting]
+        missing: set[str] = set()
+        lossy = False
+        while injections or waiting:
+            riders = waiting[: RIDING_MARKERS if injections else WINDOW_FRAMES]
+            waiting = waiting[len(riders) :]
+            drawn = self.markers.draw(riders)
+            got = self.exchange.exchange(
+                Window(
+                    injections=(*injections, *(injection for injection, _, _ in drawn)),
+                    markers=tuple((point, nonce) for _, point, nonce in drawn),
+                )
+            )
+            for capture in got.captures:
+                for nonce in found_in(capture.frame):
+                    seen.captures[nonce].append(capture)
+            missing |= {point.name for point, _ in got.missing}
+            lossy = lossy or got.lost > 0
+            injections = ()
+        self.markers.report(asked, missing)
+        return missing, lossy
+
+    def _observe(self, case: Case, step: int, seen: Seen, *, sequence_broken: bool) -> Observation:
+        shot = case.shots[step]
+        captures = seen.captures.get(shot.nonce, [])
+        meaning = self.reader.read(shot, captures)
+        outcome = meaning.outcome(shot, blind=seen.cannot_see)
+        if sequence_broken and outcome is Outcome.NOT_DELIVERED:
+            outcome = Outcome.INCONCLUSIVE
+        return Observation(
+            probe=case.probe,
+            src=shot.src,
+            dst=shot.dst,
+            outcome=outcome,
+            detail=_detail(meaning, seen, outcome, sequence_broken=sequence_broken),
+            leaks=tuple(sighting.point for sighting in meaning.sightings),
+            frames=tuple((earlier.src, earlier.frame) for earlier in case.shots[: step + 1]),
+            expected=shot.expected,
+            bears_on=self._seen_by_all(shot, seen),
+            sightings=meaning.sightings,
+            proves=shot.proves,
+            leans_on=shot.leans_on,
+        )
+
+    def _seen_by_all(self, shot: Shot, seen: Seen) -> tuple[str, ...]:
+        """Return the claims that *shot* bears on, less those about what a blind port would have received."""
+        if not seen.blind or shot.expected is not Expected.DELIVERED:
+            return shot.bears_on
+        blind = {
+            c
+            for p in self.world.ports
+            if p.path in seen.blind
+            for c in self.world.of_port(Kind.NO_SNIFFING, p)
+        }
+        return tuple(claim for claim in shot.bears_on if claim not in blind)
+
+
+def _detail(meaning: Meaning, seen: Seen, outcome: Outcome, *, sequence_broken: bool) -> str:
+    if meaning.sightings:
+        return "; ".join(_words(f"{s.point}: {s.what}" for s in meaning.sightings))
+    if outcome is not Outcome.INCONCLUSIVE:
+        return ""
+    if seen.lossy:
+        return "the apparatus lost frames"
+    if seen.blind:
+        return f"no marker arrived at {', '.join(sorted(seen.blind))}: the capture there may be dead"
+    return "an earlier packet of the sequence did not arrive" if sequence_broken else ""
+
+
+def _words(sentences: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(sentences))

@@ -1,0 +1,277 @@
+"""What the probes know: ports and what the claims say of every pair, values to try, and fresh numbers.
+
+Where it sits
+-------------
+Made by:  `campaign`, from the scenario, the claims, the assignment and the snapshot's constants.
+Read by:  every family in `probes`.
+
+Meaning comes from the claims (`Claim.semantics`) and never from an entry: the tables only suggest *values*.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv6Address
+from random import Random
+
+from sdn_lab.model.assignment import Assignment
+from sdn_lab.model.intent import IPAddress, Port, Scenario
+from sdn_lab.model.observation import Expected
+from sdn_lab.model.traffic import (
+    ICMP,
+    ICMP_OF,
+    ICMPV6,
+    PORTED,
+    REQUEST_TYPES,
+    SCTP,
+    TCP,
+    UDP,
+    Microflow,
+    PairSemantics,
+    Traffic,
+)
+from sdn_lab.model.verdict import Claim, Kind
+from sdn_lab.observe.constants import L4_FIELDS, Constants
+from sdn_lab.observe.frames import Ends
+from sdn_lab.observe.nonce import Nonces
+
+FEW = 12
+FIRST_L4, LAST_L4 = (
+    20000,
+    60999,
+)  # source ports of probes, clear of DHCP's and of what scenarios usually serve
+ICMP_TYPES = {family: sorted({t + step for t in types for step in (-1, 0, 1)}) for family, types in REQUEST_TYPES.items()}
+NOTHING_SAID = PairSemantics(new=Traffic(), egress=Traffic(), reverse_new=Traffic(), reverse_egress=Traffic())
+
+
+class World:
+    """A scenario as probes see it.  Deterministic in *seed*; draws from it are in the order of asking."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        claims: Sequence[Claim],
+        assignment: Assignment,
+        constants: Constants,
+        *,
+        seed: int,
+        management: Sequence[IPAddress] = (),
+    ) -> None:
+        self.scenario = scenario
+        self.assignment = assignment
+        self.constants = constants
+        self.management = tuple(management)
+        self.random = Random(seed)
+        self.nonces = Nonces(seed)
+        self.ports: tuple[Port, ...] = scenario.ports
+        self._l4 = FIRST_L4 - 1
+        self._members: dict[str, list[Port]] = defaultdict(list)
+        for port in self.ports:
+            self._members[port.network].append(port)
+        self._boundaries: dict[tuple[str, str, int], tuple[int, ...]] = {}
+        self._ids = {(claim.kind, claim.objects): claim.id for claim in claims}
+        self._semantics = {
+            claim.objects: claim.semantics
+            for claim in claims
+            if claim.kind is Kind.EXACT and claim.semantics is not None
+        }
+        self._wishes: dict[tuple[str, ...], list[Claim]] = defaultdict(list)
+        for claim in claims:
+            if claim.kind in (Kind.REACHABLE, Kind.UNREACHABLE) and claim.traffic is not None:
+                self._wishes[claim.objects].append(claim)
+
+    # -- who there is
+
+    def members(self, network: str) -> Sequence[Port]:
+        """Return the ports of a network."""
+        return self._members[network]
+
+    def peers(self, port: Port) -> list[Port]:
+        """Return the other ports of *port*'s network."""
+        return [p for p in self._members[port.network] if p.path != port.path]
+
+    def strangers(self, port: Port) -> list[Port]:
+        """Return the ports of every other network."""
+        return [p for p in self.ports if p.network != port.network]
+
+    def networks_with_peers(self) -> Iterator[Sequence[Port]]:
+        """Yield the members of every network that has at least two ports."""
+        return (members for members in self._members.values() if len(members) > 1)
+
+    def pairs(self) -> Iterator[tuple[Port, Port]]:
+        """Yield every ordered pair of ports of one network."""
+        for members in self._members.values():
+            for src in members:
+                for dst in members:
+                    if src.path != dst.path:
+                        yield src, dst
+
+    def owner(self, port: Port, mac: str) -> Port | None:
+        """Return the port of *port*'s own network that has *mac*, or None."""
+        return next((p for p in self._members[port.network] if p.mac == mac), None)
+
+    def same_hypervisor(self, a: Port, b: Port) -> bool:
+        """Say whether both are on one hypervisor."""
+        return a.hypervisor == b.hypervisor
+
+    # -- what may be
+
+    def semantics(self, src: Port, dst: Port) -> PairSemantics:
+        """Return what the claims say from *src* to *dst*: nothing, where there is no claim on the pair."""
+        return self._semantics.get((src.path, dst.path), NOTHING_SAID)
+
+    def may_talk(self, src: Port, dst: Port) -> bool:
+        """Say whether any flow may be opened between them, in either direction."""
+        said = self.semantics(src, dst)
+        return bool(said.new) or bool(said.reverse_new)
+
+    def opens(self, src: Port, dst: Port, flow: Microflow) -> bool:
+        """Say whether the first packet of *flow* is to be delivered from *src* to *dst*."""
+        return self.semantics(src, dst).new.admits(flow)
+
+    def expected(self, src: Port, dst: Port, flow: Microflow) -> Expected:
+        """Return what should become of the first packet of *flow*."""
+        return Expected.DELIVERED if self.opens(src, dst, flow) else Expected.NOTHING
+
+    def answer(self, src: Port, dst: Port, flow: Microflow) -> Expected:
+        """Return what should become of *dst*'s answer to *flow*, which *src* has tried to open.
+
+        Design decision 1: at least the reverse of what could be opened; at most what *src*'s egress group let
+        go, and beyond the former only what *dst* could have sent as a flow of its own.
+        """
+        said = self.semantics(dst, src)
+        if said.must_answer(flow):
+            return Expected.DELIVERED
+        return Expected.EITHER if said.may_answer(flow) else Expected.NOTHING
+
+    def claims_on(self, src: Port, dst: Port, flow: Microflow | None = None) -> tuple[str, ...]:
+        """Return the ids of the claims that speak of a packet from *src* to *dst*, of *flow* if given."""
+        if src.network != dst.network:
+            return self.isolation(src, dst)
+        exact = self._ids.get((Kind.EXACT, (src.path, dst.path)))
+        wishes = self._wishes.get((src.path, dst.path), [])
+        named = [
+            c.id for c in wishes if flow is not None and c.traffic is not None and c.traffic.admits(flow)
+        ]
+        return (*((exact,) if exact else ()), *named)
+
+    def isolation(self, a: Port, b: Port) -> tuple[str, ...]:
+        """Return the id of the claim that keeps the networks of two ports apart, if there is one."""
+        first, second = sorted((a.network, b.network))
+        found = self._ids.get((Kind.ISOLATED, (first, second)))
+        return (found,) if found else ()
+
+    def of_port(self, kind: Kind, *ports: Port) -> tuple[str, ...]:
+        """Return the ids of the claims of *kind* on each of *ports*."""
+        found = (self._ids.get((kind, (port.path,))) for port in ports)
+        return tuple(claim for claim in found if claim)
+
+    # -- values to try
+
+    def flows(self, src: Port, dst: Port, family: int) -> Iterator[tuple[IPAddress, IPAddress]]:
+        """Yield address pairs of *family* from *src* to *dst*."""
+        for a in src.ips:
+            for b in dst.ips:
+                if a.version == b.version == family:
+                    yield a, b
+
+    def boundaries(self, src: Port, dst: Port, protocol: int) -> tuple[int, ...]:
+        """Return the ports (or ICMP types) of *protocol* at which some group changes its mind, and beside them.
+
+        Also ports that no group speaks of.
+        """
+        if protocol not in PORTED:
+            return tuple(ICMP_TYPES[4 if protocol == ICMP else 6])
+        known = self._boundaries.get((src.path, dst.path, protocol))
+        if known is None:
+            said = self.semantics(src, dst)
+            everything = (said.new, said.egress, said.reverse_new, said.reverse_egress)
+            edges = {9, 22, 65535}
+            for traffic in everything:
+                for box in traffic.allowances:
+                    if box.protocol == protocol:
+                        edges |= {e for f, last in box.l4_ports for e in (f - 1, f, last, last + 1)}
+            known = tuple(sorted(e for e in edges if 1 <= e <= 65535))
+            self._boundaries[src.path, dst.path, protocol] = known
+        return known
+
+    def planted(self, src: Port, dst: Port) -> tuple[int, ...]:
+        """Return L4 ports from the dumped tables to try from *src* to *dst*.
+
+        All of them where there are few; else each destination gets every one from some source.
+        """
+        ports = [n for n in self.constants.of(*L4_FIELDS) if 1 <= n <= 65535]
+        if len(ports) <= FEW:
+            return tuple(ports)
+        sources = self._members[dst.network]
+        turn = next(n for n, port in enumerate(sources) if port.path == src.path)
+        own_turn = next(n for n, port in enumerate(sources) if port.path == dst.path)
+        mine = turn if turn < own_turn else turn - 1
+        return tuple(ports[mine :: max(1, len(sources) - 1)])
+
+    def sample(self, src: Port, dst: Port, family: int) -> Microflow | None:
+        """Return a flow that may be opened from *src* to *dst*, or None: the legitimate packet for a control."""
+        for a, b in self.flows(src, dst, family):
+            for protocol in (UDP, TCP, ICMP_OF[family], SCTP):
+                for number in self.boundaries(src, dst, protocol):
+                    if self.opens(src, dst, _flow(a, b, protocol, number, FIRST_L4)):
+                        return self.flow(a, b, protocol, number)
+        return None
+
+    def flow(self, src: IPAddress, dst: IPAddress, protocol: int, number: int = 0) -> Microflow:
+        """Return a flow of its own: *number* is the destination port or ICMP type."""
+        return _flow(src, dst, protocol, number, self.l4_port())
+
+    def l4_port(self) -> int:
+        """Return a source port (or ICMP identifier) that no other case uses, as long as there are any."""
+        self._l4 = self._l4 + 1 if self._l4 < LAST_L4 else FIRST_L4
+        return self._l4
+
+    def stranger_mac(self, number: int = 1) -> str:
+        """Return a locally administered MAC address that nobody in the scenario has."""
+        taken = {port.mac for port in self.ports}
+        while True:
+            mac = f"02:de:ad:00:{number >> 8 & 255:02x}:{number & 255:02x}"
+            if mac not in taken:
+                return mac
+            number += 1
+
+    def unowned(self, port: Port, family: int) -> IPAddress | None:
+        """Return an address of *port*'s network that no port there has, or None."""
+        owned = {ip for p in self._members[port.network] for ip in p.ips}
+        for cidr in self.scenario.network(port.network).cidrs:
+            if cidr.version == family:
+                low, high = int(cidr.network_address), int(cidr.broadcast_address)
+                kind = IPv4Address if family == 4 else IPv6Address
+                for number in range(high - 1, max(low, high - 1 - len(owned) - 1), -1):
+                    if kind(number) not in owned:
+                        return kind(number)
+        return None
+
+
+def _flow(src: IPAddress, dst: IPAddress, protocol: int, number: int, own: int) -> Microflow:
+    icmp = protocol in (ICMP, ICMPV6)
+    return Microflow(
+        src=src,
+        dst=dst,
+        protocol=protocol,
+        src_l4=own if icmp or protocol in PORTED else 0,
+        dst_l4=number if protocol in PORTED else 0,
+        icmp_type=number if icmp else 0,
+    )
+
+
+def families(port: Port) -> tuple[int, ...]:
+    """Return the IP versions that *port* has addresses of."""
+    return tuple(sorted({ip.version for ip in port.ips}))
+
+
+def address_of(port: Port, family: int) -> IPAddress | None:
+    """Return *port*'s first address of *family*, or None."""
+    return next((ip for ip in port.ips if ip.version == family), None)
+
+
+def ends(src: Port, dst_mac: str, a: IPAddress, b: IPAddress) -> Ends:
+    """Return the ends of an honest packet of *src*."""
+    return Ends(eth_src=src.mac, eth_dst=dst_mac, src=a, dst=b)
