@@ -8,6 +8,7 @@ from typing import Any
 from sdn_lab.control.lines import unpack_tables
 from sdn_lab.model.diagnostic import Diagnostic, Span
 from sdn_lab.openflow.entry import FlowEntry, Group, Tables
+from sdn_lab.openflow.text import format_entry, format_group
 
 _LISTED = 5
 _FIX = "a bug in sdn_lab, not in the scenario; please report it with `sdn-lab run --report json=FILE`"
@@ -66,7 +67,4 @@ def _all(tables: Tables) -> list[FlowEntry | Group]:
 
 
 def _text(subject: FlowEntry | Group) -> str:
-    if isinstance(subject, Group):
-        return f"group_id={subject.group_id}"
-    tests = ",".join(f"{name}={value:#x}/{mask:#x}" for name, value, mask in subject.match)
-    return f"table={subject.table_id}, priority={subject.priority},{tests}"
+    return format_entry(subject) if isinstance(subject, FlowEntry) else format_group(subject)

@@ -23,7 +23,8 @@ Four things that the framework does not do well, measured on os-ken 4.2.2
 -------------------------------------------------------------------------
 1.  A match made from its keyword arguments costs 0.35 ms; `_OxmMatch` writes the bytes itself.
 2.  ``NXActionRegLoad2`` cannot be serialized beyond 14 bytes of OXM: `_MaskedSet` can.
-3.  OVS answers a match on ``tcp_flags`` (NXM) with the ONF experimenter field: `_ALIASES`.
+3.  OVS answers a match on ``tcp_flags`` (NXM) with the ONF experimenter field, and names the fields of
+    ``move`` by their older Nicira numbers, for which the framework has other names: `_row`.
 4.  It returns None for an instruction that it does not know, and fails later with AttributeError.
 
 Reference: OpenFlow Switch Specification 1.3.5, sections 7.2 to 7.3; ovs-actions(7), ovs-fields(7).
@@ -42,10 +43,16 @@ from sdn_lab.openflow.fields import FIELDS, OFPXMC_EXPERIMENTER, ONF, Field
 from sdn_lab.openflow.match import Match
 
 _NUMBERS: Mapping[str, int] = {name: row.oxm[0] << 7 | row.oxm[1] for name, row in FIELDS.items()}
-_ALIASES: Mapping[object, str] = {(ONF, OFPXMC_EXPERIMENTER << 7 | 42): "tcp_flags"}
 _BY_NUMBER: Mapping[object, Field] = {
     **{_NUMBERS[name]: row for name, row in FIELDS.items()},
-    **{number: FIELDS[name] for number, name in _ALIASES.items()},
+    (ONF, OFPXMC_EXPERIMENTER << 7 | 42): FIELDS["tcp_flags"],
+}
+# The framework names a field's older Nicira number NAME_nxm, with these exceptions.
+_NICIRA_NAMES: Mapping[str, str] = {
+    "nd_target": "ipv6_nd_target",
+    "nd_sll": "ipv6_nd_sll",
+    "nd_tll": "ipv6_nd_tll",
+    "ipv6_label": "ipv6_flabel",
 }
 _GROUP_TYPES: Mapping[GroupType, int] = {
     GroupType.ALL: 0,
@@ -363,7 +370,8 @@ _READERS: Mapping[str, Callable[[Any, Any], act.Action]] = {
 
 
 def _bytes(row: Field, value: int) -> bytes:
-    return value.to_bytes((row.bits + 7) // 8, "big")
+    width = (row.bits + 7) // 8
+    return value.to_bytes(4 if width == 3 else width, "big")  # there is no OXM of three bytes
 
 
 def _oxm(name: str, value: int, mask: int) -> bytes:
@@ -380,7 +388,11 @@ def _framework_name(datapath: Any, field: str) -> str:
 
 
 def _row(datapath: Any, name: str) -> Field:
-    number = datapath.ofproto.oxm_from_user_header(name)
+    current = _NICIRA_NAMES.get(name, name.removesuffix("_nxm"))
+    try:
+        number = datapath.ofproto.oxm_from_user_header(current)
+    except KeyError:
+        number = None
     row = _BY_NUMBER.get(number)
     if row is None:
         raise CodecError(f"'{name}' is not a field that sdn_lab knows")
@@ -389,10 +401,10 @@ def _row(datapath: Any, name: str) -> Field:
 
 def _test(datapath: Any, name: str, user: Any) -> tuple[Field, int, int]:
     """Return (row, value, mask) of what the framework calls *name*, *user*."""
-    number, value, mask = datapath.ofproto.oxm_from_user(name, user)
-    row = _BY_NUMBER.get(number)
-    if row is None:
-        raise CodecError(f"'{name}' is not a field that sdn_lab knows")
+    row = _row(datapath, name)
+    _, value, mask = datapath.ofproto.oxm_from_user(name, user)
+    if len(value) < (row.bits + 7) // 8:
+        raise CodecError(f"'{name}' has {8 * len(value)} bits where {row.name} has {row.bits}")
     bits = row.full_mask if mask is None else int.from_bytes(mask, "big") & row.full_mask
     return row, int.from_bytes(value, "big"), bits
 

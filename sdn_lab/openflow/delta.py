@@ -18,10 +18,13 @@ Invariants
     answers any packet as it will in the end, or not at all.  Entries enter a table by falling
     priority, so that what answers a packet is never a stand-in for an entry that is still to come;
     later tables are filled before earlier ones, and table 0, where packets enter, last.
-4.  For a repair the same holds entry by entry: what refuses is added before anything else, what admits
-    is removed from table 0 on and by rising priority (so that nothing falls through to a wider entry)
-    before anything that admits is added, and what refuses is removed last.  Across tables an old and
-    a new decision can meet in one packet for as long as the repair lasts.
+4.  In a repair, what refuses is added first and removed last; what admits is taken out of table 0 before
+    anything that admits is added anywhere, and put into table 0 after everything else is in place.  In
+    every later table, any packet is answered as before, as it will be in the end, or not at all: entries
+    enter by falling priority and leave by rising priority, so that nothing falls through to a wider one.
+
+What is not promised: while a repair lasts, one packet may meet an old decision in one table and a new
+one in the next.  Only an atomic bundle could promise that.
 
 Why a change of the cookie is an addition
 -----------------------------------------
@@ -72,12 +75,16 @@ def delta(held: Tables, wanted: Tables) -> list[Operation]:
     old_groups = {group.group_id: group for group in held.groups}
     new_groups = {group.group_id: group for group in wanted.groups}
 
+    refusing = [entry for entry in gone if _refuses(entry)]
+    admitting = [entry for entry in gone if not _refuses(entry)]
     return [
         *(_put(entry, old) for entry in sorted(refusals, key=_inwards)),
-        *(_remove(entry) for entry in sorted(gone, key=_outwards) if not _refuses(entry)),
+        *(_remove(entry) for entry in sorted(admitting, key=_outwards) if entry.table_id == 0),
         *_put_groups(old_groups, new_groups),
-        *(_put(entry, old) for entry in sorted(admissions, key=_inwards)),
-        *(_remove(entry) for entry in sorted(gone, key=_inwards) if _refuses(entry)),
+        *(_put(entry, old) for entry in sorted(admissions, key=_inwards) if entry.table_id),
+        *(_remove(entry) for entry in sorted(admitting, key=_outwards) if entry.table_id),
+        *(_put(entry, old) for entry in sorted(admissions, key=_inwards) if entry.table_id == 0),
+        *(_remove(entry) for entry in sorted(refusing, key=_inwards)),
         *(_remove(group) for group in _dependents_last(old_groups)[::-1] if group.group_id not in new_groups),
     ]
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+
+
+def eventually(done: Callable[[], object], what: str, timeout_s: float = 10.0) -> object:
+    """Poll until *done* is true and return it; fail with *what* did not happen."""
+    deadline = time.monotonic() + timeout_s
+    while not (result := done()):
+        assert time.monotonic() < deadline, f"{what}: not within {timeout_s:g} s"
+        time.sleep(0.01)
+    return result
 
 
 class DummyOvs:
@@ -19,9 +31,7 @@ class DummyOvs:
         self._run("ovsdb-tool", "create", f"{folder}/conf.db", SCHEMA)
         self._daemon("ovsdb-server", f"{folder}/conf.db", f"--remote=punix:{folder}/db.sock")
         self.vsctl("--no-wait", "--retry", "init")
-        self._daemon(
-            "ovs-vswitchd", self._db, "--enable-dummy=override", "--disable-system", "--disable-system-route"
-        )
+        self._daemon("ovs-vswitchd", self._db, "--enable-dummy=override", "--disable-system")
         self.vsctl("--retry", "show")
 
     def _run(self, *argv: str) -> str:
@@ -32,23 +42,24 @@ class DummyOvs:
     def _daemon(self, name: str, *argv: str) -> None:
         log = f"--log-file={self.folder}/{name}.log"
         unixctl = f"--unixctl={self.folder}/{name}.ctl"
+        quiet = subprocess.DEVNULL
         self._daemons.append(
-            subprocess.Popen(
-                [name, *argv, log, unixctl, "-vconsole:off"], env=self.env, stdin=subprocess.DEVNULL
-            )
+            subprocess.Popen([name, *argv, log, unixctl], env=self.env, stdin=quiet, stderr=quiet)
         )
 
     def vsctl(self, *argv: str) -> str:
         return self._run("ovs-vsctl", "--timeout=10", f"--db={self._db}", *argv)
 
-    def ofctl(self, *argv: str) -> str:
-        return self._run("ovs-ofctl", "-O", "OpenFlow13", "--timeout=10", *argv)
+    def ofctl(self, verb: str, bridge: str, *argv: str) -> str:
+        where = f"{self.folder}/{bridge}.mgmt"
+        flags = ("-O", "OpenFlow13", "--timeout=10", "--no-names", "--no-stats")
+        return self._run("ovs-ofctl", *flags, verb, where, *argv)
 
     def appctl(self, *argv: str) -> str:
         return self._run("ovs-appctl", "-t", f"{self.folder}/ovs-vswitchd.ctl", *argv)
 
     def add_bridge(self, name: str, dpid: str, ports: dict[str, int]) -> None:
-        """A secure bridge with dummy ports, none of them in use for control."""
+        """A secure bridge with dummy ports (their interfaces are called BRIDGE-PORT)."""
         argv = [
             "--", "add-br", name,
             "--", "set", "bridge", name, "datapath_type=dummy", "fail_mode=secure",
@@ -56,18 +67,36 @@ class DummyOvs:
         ]  # fmt: skip
         for port, of_port in ports.items():
             argv += [
-                "--", "add-port", name, port,
-                "--", "set", "interface", port, "type=dummy", f"ofport_request={of_port}",
-                f"options:tx_pcap={self.folder}/{port}.pcap",
+                "--", "add-port", name, f"{name}-{port}",
+                "--", "set", "interface", f"{name}-{port}", "type=dummy", f"ofport_request={of_port}",
+                f"options:tx_pcap={self.folder}/{name}-{port}.pcap",
             ]  # fmt: skip
         self.vsctl(*argv)
 
-    def bridge_path(self, name: str) -> str:
-        return f"{self.folder}/{name}.mgmt"
+    def connect(self, bridge: str, l4_port: int) -> None:
+        """Set the controller: its first time empties the tables (prototype, trap 3)."""
+        self.vsctl(
+            "set-controller", bridge, f"tcp:127.0.0.1:{l4_port}",
+            "--", "set", "controller", bridge, "max_backoff=1000", "inactivity_probe=0",
+        )  # fmt: skip
 
-    def dump_flows(self, name: str) -> list[str]:
-        text = self.ofctl("--no-stats", "--no-names", "dump-flows", self.bridge_path(name))
+    def dump_flows(self, bridge: str) -> list[str]:
+        text = self.ofctl("dump-flows", bridge)
         return sorted(line.strip() for line in text.splitlines() if "actions=" in line)
+
+    def receive(self, bridge: str, port: str, frame: bytes) -> None:
+        """Let a frame enter at a port."""
+        self.appctl("netdev-dummy/receive", f"{bridge}-{port}", frame.hex())
+
+    def transmitted(self, bridge: str, port: str) -> list[bytes]:
+        """The frames that have left by a port so far."""
+        data = (self.folder / f"{bridge}-{port}.pcap").read_bytes()
+        frames, offset = [], 24
+        while offset + 16 <= len(data):
+            (length,) = struct.unpack_from("<I", data, offset + 8)
+            frames.append(data[offset + 16 : offset + 16 + length])
+            offset += 16 + length
+        return frames
 
     def stop(self) -> None:
         for daemon in reversed(self._daemons):
