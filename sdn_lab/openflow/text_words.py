@@ -45,6 +45,7 @@ def _build_names() -> dict[str, Field]:
                 names[word] = field
     names["ip_src"], names["ip_dst"] = FIELDS["ipv4_src"], FIELDS["ipv4_dst"]
     names["tunnel_id"] = FIELDS["tun_id"]
+    names["nw_frag"] = FIELDS["ip_frag"]  # dump-flows says so when it is told to speak OpenFlow 1.3
     return names
 
 
