@@ -26,7 +26,7 @@ from sdn_lab.process import run
 RUN = Path("/run/sdn-lab")
 MANAGEMENT_INTERFACE = "mgmt"
 _ETHTOOL_S = 30
-_THREADS = 4  # programs are started from so many threads; more do not help on few cores
+THREADS = 4  # programs are started from so many threads; more do not help on few cores
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ def build(plan: Plan, watch: Watch, progress: Callable[[str, int, int], None]) -
         daemon = built.switches[planned.name].start_switch(watch.check)
         built.switch_pids.append(daemon.pid)
         watch.own(f"ovs-vswitchd of {planned.name}", daemon)
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         for _ in pool.map(lambda h: _finish_hypervisor(h, built, watch), plan.hypervisors):
             step("Open vSwitch")
         list(pool.map(lambda i: _finish_instance(i, built), plan.instances))

@@ -34,9 +34,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
-from sdn_lab.backends.mininet.build import Built, build, know_peers
+from sdn_lab.backends.mininet.build import THREADS, Built, build, know_peers
 from sdn_lab.backends.mininet.channel import Channel, Closed, frame_of, text_of
 from sdn_lab.backends.mininet.exchange import Exchange
 from sdn_lab.backends.mininet.hearing import deafen, hear
@@ -180,10 +181,12 @@ class _Daemon:
     def snapshot(self, _request: Mapping[str, Any]) -> Reply:
         """Dump all bridges."""
         self._watch.check()
-        return {
-            name: {bridge: switch.dump(bridge) for bridge in (INTEGRATION, PHYSICAL)}
-            for name, switch in self._lab().switches.items()
-        }, []
+        switches = self._lab().switches
+        with ThreadPoolExecutor(THREADS) as pool:
+            told = pool.map(
+                lambda s: {bridge: s.dump(bridge) for bridge in (INTEGRATION, PHYSICAL)}, switches.values()
+            )
+            return dict(zip(switches, told, strict=True)), []
 
     def exchange(self, request: Mapping[str, Any]) -> Reply:
         """Do one window of frames."""

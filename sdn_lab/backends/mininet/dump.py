@@ -8,6 +8,7 @@ than what forwards.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sdn_lab.backends.mininet.ovs import INTEGRATION, NIC, PHYSICAL, TUNNEL
@@ -21,12 +22,28 @@ from sdn_lab.openflow.text import parse_flows, parse_groups
 def snapshot_of(told: Mapping[str, Mapping[str, Any]], assignment: Assignment) -> Snapshot:
     """Read the daemon's answer: per hypervisor and bridge, what `ovs.OpenVSwitch.dump` returned."""
     datapaths: dict[str, DatapathState] = {}
+    read_back: dict[str, Datapath] = {}
     for hypervisor, bridges in told.items():
         datapath = assignment.datapaths[hypervisor]
         datapaths[hypervisor] = _state(hypervisor, bridges[INTEGRATION], _meanings(datapath))
         underlay = f"{hypervisor}/underlay"
         datapaths[underlay] = _state(underlay, bridges[PHYSICAL], {NIC: "uplink", PHYSICAL: "local"})
-    return Snapshot(datapaths=datapaths, assignment=assignment)
+        read_back[hypervisor] = _read_back(datapath, bridges[INTEGRATION]["ports"])
+    return Snapshot(datapaths=datapaths, assignment=Assignment(datapaths=read_back))
+
+
+def _read_back(datapath: Datapath, ports: Mapping[str, int]) -> Datapath:
+    """Return *datapath* with the OpenFlow ports that it has now.  An interface keeps its name."""
+    try:
+        return replace(
+            datapath,
+            tunnel_of_port=ports[TUNNEL],
+            attachments=tuple(replace(a, of_port=ports[f"p{a.of_port}"]) for a in datapath.attachments),
+        )
+    except KeyError as error:
+        raise LabError(
+            f"the datapath {datapath.hypervisor} has lost its interface {error.args[0]}"
+        ) from error
 
 
 def _meanings(datapath: Datapath) -> dict[str, str]:

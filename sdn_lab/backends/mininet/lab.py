@@ -26,6 +26,7 @@ from typing import IO, Any, Self
 
 import sdn_lab
 from sdn_lab.backends.mininet.channel import Channel, Closed, frame_of, text_of
+from sdn_lab.backends.mininet.dump import snapshot_of
 from sdn_lab.backends.mininet.plan import Plan
 from sdn_lab.contracts import Progress
 from sdn_lab.model.assignment import Assignment
@@ -118,8 +119,6 @@ class MininetLab:
 
     def snapshot(self) -> Snapshot:
         """Dump every datapath, physical bridges included."""
-        from sdn_lab.backends.mininet.dump import snapshot_of
-
         return snapshot_of(self._ask("snapshot")[0], self._assignment)
 
     def exchange(self, window: Window) -> Captured:
