@@ -155,10 +155,14 @@ class _Mender:
     def mend(self, error: ValidationError) -> None:
         # The deepest first: a part must not become BROKEN before what is inside it was mended.
         problems = error.errors(include_url=False)
+        extra = {tuple(p["loc"]) for p in problems if p["type"] == "extra_forbidden"}
         for problem in sorted(problems, key=lambda p: -len(p["loc"])):
             path: Path = tuple(problem["loc"])
-            self.explain(path, problem)
-            if problem["type"] == "extra_forbidden":
+            if problem["type"] != "missing" or not _misspelt(path, extra):
+                self.explain(path, problem)
+            if problem["type"] == "extra_forbidden" and path[:1] == ("intents",):
+                self.replace(path)  # without the key, nothing would be left of this wish
+            elif problem["type"] == "extra_forbidden":
                 self.remove(path)
             elif path[-1] == KEY:
                 self.remove(path[:-1])
@@ -233,6 +237,12 @@ class _Mender:
             self.values["underlay"].pop(path[1], None)
         else:
             self.values.pop(str(path[0]), None)
+
+
+def _misspelt(missing: Path, extra: set[Path]) -> bool:
+    """Say whether the key that is missing is there under a name much like it, which was told."""
+    beside = [str(path[-1]) for path in extra if path[:-1] == missing[:-1]]
+    return bool(get_close_matches(str(missing[-1]), beside, n=1))
 
 
 def _fits(unit: Path, path: Path) -> bool:

@@ -168,8 +168,15 @@ def read(text: str, file: str, complaints: Complaints) -> Document | None:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         span = None if mark is None else Span(file=file, line=mark.line + 1, column=mark.column + 1)
-        what = "this is not YAML: " + (error.problem or error.context or "it cannot be read")
-        complaints.add("SCN001", Place(span=span or reader.start), what, why=error.context or "")
+        problem = error.problem or error.context or "it cannot be read"
+        if "'\\t'" in problem:
+            problem = "a tab stands where YAML wants spaces"
+        complaints.add(
+            "SCN001",
+            Place(span=span or reader.start),
+            f"this is not YAML: {problem}",
+            why=error.context or "",
+        )
         return None
     except YAMLError:
         complaints.add(
@@ -231,7 +238,10 @@ class _Reader:
             return self.alias(event, span)
         tag, anchor = getattr(event, "tag", None), getattr(event, "anchor", None)
         if tag is not None and tag != "!":
-            self.refuse(span, f"a tag ('{tag}') says of what type a value is, and scenario files have none")
+            self.refuse(
+                span,
+                f"a tag ('{_written_tag(str(tag))}') says of what type a value is, and scenario files have none",
+            )
         if anchor is not None:
             self.anchors[anchor] = None
         node: Node
@@ -302,6 +312,10 @@ class _Reader:
     def refuse(self, span: Span, what: str) -> None:
         self.complaints.add("SCN003", Place(span=span), what)
         raise _RefusedError
+
+
+def _written_tag(tag: str) -> str:
+    return tag.replace("tag:yaml.org,2002:", "!!")
 
 
 def _scalar(event: ScalarEvent) -> str | int | float | bool | None:

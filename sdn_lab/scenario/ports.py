@@ -162,7 +162,7 @@ def _check_ip(reading: Reading, port: str, ip: IPAddress, path: Path, network: N
             path,
             f"port '{port}' has address {ip}, outside its network",
             f"network '{network.path}' is {listed(shown)}",
-            f"choose an address in {shown[0]}, or attach '{port}' to a network that contains {ip}",
+            f"choose an address in {next((str(c) for c in network.cidrs if c.version == ip.version), shown[0])}, or attach '{port}' to a network that contains {ip}",
         )
         return
     spare_bits = prefix.max_prefixlen - prefix.prefixlen

@@ -55,12 +55,13 @@ class Reading:
 
     def unknown(self, code: str, path: Path, kind: str, name: str, known: list[str], where: str = "") -> None:
         """Complain of a name that nothing has, with the nearest that something does."""
+        known = sorted(set(known))
         close = get_close_matches(name, known, n=1)
         self.blame(
             code,
             path,
             f"there is no {kind} {quote(name)}{where}",
-            f"known are {listed(sorted(known))}" if known else f"no {kind} is defined{where}",
+            f"known are {listed(known)}" if known else f"no {kind} is defined{where}",
             f"did you mean '{close[0]}'?" if close else "",
         )
 

@@ -60,11 +60,8 @@ def _read_port_path(value: object) -> str:
 
 
 def _read_address(value: object) -> IPAddress:
-    try:
-        if isinstance(value, str) and "%" not in value:
-            return _usable(ip_address(value), value)
-    except ValueError:
-        pass
+    if isinstance(value, str) and _is_address(value):
+        return _usable(ip_address(value), value)
     fix = ""
     if isinstance(value, str) and "/" in value:
         fix = f"leave out the prefix length: {value.partition('/')[0]}"
