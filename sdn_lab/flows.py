@@ -30,7 +30,7 @@ def write_program(scenario: Scenario, program: Program, folder: Path) -> list[tu
     for hypervisor, tables in program.tables.items():
         path = folder / f"{hypervisor}.flows"
         head = f"# {scenario.name}: {hypervisor}, {len(tables.entries)} flow entries\n"
-        path.write_text(head + format_tables(tables))
+        path.write_text(head + format_tables(tables, _by_origin))
         written.append((path, len(tables.entries)))
     return written
 
@@ -62,6 +62,10 @@ def read_program(folder: Path, assignment: Assignment) -> Program:
     if problems:
         raise InputError(tuple(problems))
     return Program(tables=tables)
+
+
+def _by_origin(_: int) -> None:
+    """Comment with each entry's own origin; a cookie need not be asked."""
 
 
 def _problem(what: str, fix: str) -> InputError:

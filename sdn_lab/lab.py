@@ -15,13 +15,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
 from pathlib import Path
 
 from sdn_lab import __version__
-from sdn_lab.backends import backend
+from sdn_lab.backends import load_backend
 from sdn_lab.compiler import compile_scenario
 from sdn_lab.contracts import Progress, RunningLab
-from sdn_lab.control import DEFAULT, REPLAY, Controller
+from sdn_lab.control.apps import DEFAULT, REPLAY
+from sdn_lab.control.controller import Controller
 from sdn_lab.flows import read_program
 from sdn_lab.model.assignment import Assignment, assign
 from sdn_lab.model.diagnostic import LabError
@@ -29,7 +31,7 @@ from sdn_lab.model.intent import Scenario
 from sdn_lab.model.verdict import Claim, Report, Status, Verdict
 from sdn_lab.openflow.entry import Program
 from sdn_lab.openflow.snapshot import Snapshot
-from sdn_lab.scenario import claims as derive_claims
+from sdn_lab.scenario.claims import claims as derive_claims
 from sdn_lab.verify import agree
 from sdn_lab.verify.explain import explain
 
@@ -66,7 +68,7 @@ class _Run:
     verdicts: list[Verdict] = field(default_factory=list)
     information: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
-    snapshot_hash: str = ""
+    judged: dict[str, str] = field(default_factory=dict)  # method: hash of the snapshot that it judged
     timings_ms: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -87,9 +89,11 @@ class _Run:
             self.options.backend,
             self.claims,
             self.verdicts,
-            methods=self.options.methods,
+            self.options.methods,
+            restricted=set(self.options.methods) != set(METHODS),
+            judged=self.judged,
             information=self.information,
-            environment={"versions": self.versions, "snapshot": self.snapshot_hash},
+            environment={"versions": self.versions, "snapshots": self.judged},
             timings_ms=self.timings_ms,
             seed=self.options.seed,
             error=error,
@@ -112,7 +116,9 @@ def run(scenario: Scenario, options: Options, progress: Progress = silent) -> Re
         this.claims = derive_claims(scenario)
     try:
         with this.phase("start"):
-            lab = backend(options.backend).start(scenario, assignment, seed=options.seed, progress=progress)
+            lab = load_backend(options.backend).start(
+                scenario, assignment, seed=options.seed, progress=progress
+            )
         try:
             _in_lab(this, lab)
         finally:
@@ -157,14 +163,15 @@ def _verify(this: _Run, lab: RunningLab, *, reacts: bool) -> None:
         snapshot = lab.snapshot()
     if "probe" in this.options.methods:
         with this.phase("probe"):
+            this.judged["probe"] = snapshot.hash
             this.verdicts += _probe(this, lab, snapshot)
     with this.phase("snapshot"):
         after = lab.snapshot()
     if after.hash != snapshot.hash and not reacts:
         raise LabError("the flow tables changed while they were verified, and no controller should have")
-    this.snapshot_hash = after.hash
     if "graph" in this.options.methods:
         with this.phase("graph"):
+            this.judged["graph"] = after.hash
             this.verdicts += _graph(this, after)
     with this.phase("replay"):
         this.verdicts = [_replayed(this, lab, after, verdict) for verdict in this.verdicts]
@@ -173,7 +180,7 @@ def _verify(this: _Run, lab: RunningLab, *, reacts: bool) -> None:
 
 
 def _probe(this: _Run, lab: RunningLab, snapshot: Snapshot) -> tuple[Verdict, ...]:
-    from sdn_lab.observe import run_probes  # scapy takes a second to import
+    from sdn_lab.observe.campaign import run_probes  # scapy takes a second to import
     from sdn_lab.verify.probe import judge
 
     observations = run_probes(
@@ -185,6 +192,7 @@ def _probe(this: _Run, lab: RunningLab, snapshot: Snapshot) -> tuple[Verdict, ..
         seed=this.options.seed,
         progress=this.progress,
         where=_where(this),
+        management=(ip_address(lab.controller_host),),
     )
     return judge(this.claims, observations)
 
@@ -211,7 +219,7 @@ def _replayed(this: _Run, lab: RunningLab, snapshot: Snapshot, verdict: Verdict)
 
 
 def _write_pcaps(this: _Run, folder: Path) -> None:
-    from sdn_lab.observe import write_pcap
+    from sdn_lab.observe.capture_file import write_pcap
 
     folder.mkdir(parents=True, exist_ok=True)
     for verdict in this.verdicts:

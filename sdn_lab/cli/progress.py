@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 
 class Progress:
@@ -12,8 +12,8 @@ class Progress:
 
     def __init__(self) -> None:
         self._phase = ""
-        self._bar = None
-        self._task = None
+        self._bar: Any = None
+        self._task: Any = None
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import sys
 from pathlib import Path
 
-from sdn_lab.model.diagnostic import InputError
+from sdn_lab.model.diagnostic import Diagnostic, InputError
 from sdn_lab.model.intent import Scenario
 
 
@@ -57,17 +58,14 @@ def compile_(words: argparse.Namespace) -> int:
 
 def validate(words: argparse.Namespace) -> int:
     """Check every file that was named; all problems of all of them."""
-    problems = []
+    problems: list[Diagnostic] = []
     for name in words.scenario:
         try:
             scenario = _scenario(name)
         except InputError as error:
             problems.extend(error.diagnostics)
         else:
-            print(
-                f"{name}: {len(scenario.tenants)} tenants, {len(scenario.networks)} networks, "
-                f"{len(scenario.ports)} ports on {len(scenario.underlay.hypervisors)} hypervisors"
-            )
+            print(f"{name}: {_size(scenario)}")
     if problems:
         raise InputError(tuple(problems))
     return 0
@@ -85,21 +83,29 @@ def doctor(_: argparse.Namespace) -> int:
     """Say what this machine can run; 5 when something is missing for the mininet backend."""
     from sdn_lab import doctor as machine
 
-    capabilities = machine.examine()
-    for line in machine.render(capabilities):
-        print(line)
-    return 0 if all(c.present or not c.required for c in capabilities) else 5
+    print("sim: runs here, it needs nothing but Python")
+    findings = machine.examine()
+    width = max(len(finding.need.name) for finding in findings)
+    for finding in findings:
+        need, found = finding.need, finding.found
+        said = found if found is not None else f"MISSING: {need.missing}; {need.remedy}"
+        print(f"  {need.name:<{width}}  {'for ' + ', '.join(need.backends):<12}  {need.what_for}: {said}")
+    lacking = machine.lacking("mininet")
+    print("mininet: " + ("runs here" if not lacking else f"{len(lacking)} things are missing"))
+    return 5 if lacking else 0
 
 
 def list_(_: argparse.Namespace) -> int:
     """List what ships."""
-    from sdn_lab.control import shipped_controllers
-    from sdn_lab.scenario import shipped
+    from sdn_lab.control import apps
+    from sdn_lab.scenario import find, load, shipped
 
-    for title, rows in (("scenarios", shipped()), ("controllers", shipped_controllers())):
-        print(f"{title}:")
-        for name, summary in rows:
-            print(f"  {name:<20} {summary}")
+    print("scenarios (sdn-lab run NAME):")
+    for name in shipped():
+        print(f"  {name:<18} {_size(load(find(name)))}")
+    print("controllers (sdn-lab run SCENARIO --controller NAME):")
+    for name in apps.names():
+        print(f"  {name:<18} {_first_line(apps.find(name))}")
     return 0
 
 
@@ -107,6 +113,20 @@ def _scenario(name: str) -> Scenario:
     from sdn_lab.scenario import find, load
 
     return load(find(name))
+
+
+def _size(scenario: Scenario) -> str:
+    counts = {
+        "tenants": len(scenario.tenants),
+        "networks": len(scenario.networks),
+        "ports": len(scenario.ports),
+        "hypervisors": len(scenario.underlay.hypervisors),
+    }
+    return ", ".join(f"{n} {what if n != 1 else what[:-1]}" for what, n in counts.items())
+
+
+def _first_line(app: Path) -> str:
+    return (ast.get_docstring(ast.parse(app.read_text())) or "").partition("\n")[0]
 
 
 def _writable(path: Path) -> None:

@@ -181,7 +181,7 @@ def _lies_between(src: Port, dst: Port) -> Iterator[tuple[str, bytes]]:
         good = talk.frame(src, dst, flow, mark=1)
         yield "wrong source MAC", talk.ethernet("02:de:ad:00:00:01", dst.mac, flow, talk.l4(flow, mark=1))
         yield "the peer's source MAC", talk.ethernet(dst.mac, dst.mac, flow, talk.l4(flow, mark=1))
-        for lie in (b, b + 1, type(a)(0), _multicast(a)):
+        for lie in {b, b + 1, type(a)(0), _multicast(a)} - set(src.ips):
             forged = replace(flow, src=lie)
             yield f"source address {lie}", talk.ethernet(src.mac, dst.mac, forged, talk.l4(forged, mark=1))
         elsewhere = replace(flow, dst=b + 64)
