@@ -111,6 +111,7 @@ class Disagreement:
 class Report:
     """Everything that a run found.  *status* is ``holds|violated|unknown|disagreement``.
 
+    *claims* are the sentences that were to be judged (reports show from them what may talk to whom).
     *not_judged* lists claims that no chosen method can judge.  *information* are remarks that are
     not claims (single points of failure, co-residency).  *timings_ms* is by phase.
     """
@@ -120,6 +121,7 @@ class Report:
     status: str
     exit: int
     verdicts: tuple[Verdict, ...] = ()
+    claims: tuple[Claim, ...] = ()
     summary: Mapping[str, Status] = field(default_factory=dict)
     disagreements: tuple[Disagreement, ...] = ()
     not_judged: tuple[str, ...] = ()

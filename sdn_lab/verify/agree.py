@@ -93,7 +93,7 @@ def sum_up(
     to snapshot hash (absent: all judged one snapshot).  *sent*: claim id to the packets, in hex, that the
     probes of it sent.  *error* says why the run could not finish, and *error_exit* is then its exit code.
     """
-    chosen_few = not ALL_METHODS <= set(methods) if restricted is None else restricted
+    chosen_few = not set(methods) >= ALL_METHODS if restricted is None else restricted
     by_claim: dict[str, list[Verdict]] = {claim.id: [] for claim in claims}
     for verdict in verdicts:
         by_claim.setdefault(verdict.claim, []).append(verdict)
@@ -118,6 +118,7 @@ def sum_up(
         status=status,
         exit=code,
         verdicts=tuple(verdicts),
+        claims=tuple(claims),
         summary=summary,
         disagreements=disagreements,
         not_judged=tuple(not_judged),
