@@ -46,6 +46,8 @@ class Instance:
     listening: set[tuple[int, int]] = field(default_factory=set)  # (protocol, port)
     heard: list[tuple[str, IPAddress, int, bytes]] = field(default_factory=list)
     """Answers: (``echo``, ``data``, ``reset`` or ``unreachable``, who, our port or identifier, payload)."""
+    served: set[str] = field(default_factory=set)
+    """What it did for others: ``echo``, ``data``."""
     _known: dict[IPAddress, bytes] = field(default_factory=dict)
     _waiting: list[tuple[IPAddress, int, bytes]] = field(default_factory=list)
     _opening: dict[Peer, tuple[_Stream, bytes]] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Instance:
         self._opening.clear()
         self._streams.clear()
         self.heard.clear()
+        self.served.clear()
 
     # -- asking
 
@@ -184,6 +187,7 @@ class Instance:
         ask, answer = _ECHO[proto]
         ident = int.from_bytes(body[4:6], "big")
         if body[0] == ask:
+            self.served.add("echo")
             if proto == ICMP:
                 self._ip(mac, src, ICMP, packet.icmp(answer, 0, body[4:]))
             else:
@@ -199,6 +203,7 @@ class Instance:
         theirs, own = (int.from_bytes(body[n : n + 2], "big") for n in (0, 2))
         us = self._source(src)
         if (UDP, own) in self.listening:
+            self.served.add("data")
             self._ip(mac, src, UDP, packet.udp(us, src, own, theirs, body[8:]))
         elif own >= 0x8000:  # ours: an answer to what we sent
             self.heard.append(("data", src, own, body[8:]))
@@ -240,6 +245,7 @@ class Instance:
         stream.expect += len(data)
         serves = (TCP, peer[2]) in self.listening
         if data and serves:
+            self.served.add("data")
             self._segment(mac, peer, TCP_PSH | TCP_ACK, data)
         elif data:
             self.heard.append(("data", peer[0], peer[2], data))

@@ -164,25 +164,31 @@ class SimLab:
     # -- as a person in an instance would
 
     def ping(self, src: str, dst: str, family: int = 4) -> bool:
-        """Send an echo request from one port to another's address; say whether it was answered."""
+        """Send an echo request from one port to another's address; say whether that port answered."""
         with self._awake(src, dst, family) as (sender, to, own):
             sender.ping(to, own)
-            self._run()
-            return ("echo", to, own, _PAYLOAD) in sender.heard
+            return self._answered("echo", sender, dst, to, own)
 
     def tcp_connect(self, src: str, dst: str, l4_port: int, family: int = 4) -> bool:
         """Open a connection to a listening port, exchange data; say whether it came back."""
         with self._awake(src, dst, family, (TCP, l4_port)) as (sender, to, own):
             sender.connect(to, l4_port, own, _PAYLOAD)
-            self._run()
-            return ("data", to, own, _PAYLOAD) in sender.heard
+            return self._answered("data", sender, dst, to, own)
 
     def udp(self, src: str, dst: str, l4_port: int, family: int = 4) -> bool:
         """Send a datagram to a listening port; say whether its echo came back."""
         with self._awake(src, dst, family, (UDP, l4_port)) as (sender, to, own):
             sender.datagram(to, l4_port, own, _PAYLOAD)
-            self._run()
-            return ("data", to, own, _PAYLOAD) in sender.heard
+            return self._answered("data", sender, dst, to, own)
+
+    def _answered(self, what: str, sender: Instance, dst: str, to: IPAddress, own: int) -> bool:
+        """Let it happen; say whether the answer came, and from the port that was meant.
+
+        Another tenant's port may have the same address, and be the one that answers.
+        """
+        self._run()
+        heard = (what, to, own, _PAYLOAD) in sender.heard
+        return heard and what in self.network.instances[dst].served
 
     @contextmanager
     def _awake(
