@@ -32,7 +32,8 @@ KEYWORDS: Mapping[str, tuple[int, int | None]] = {
     "arp": (0x0806, None),
     "rarp": (0x8035, None),
 }
-_KEYWORD_OF = {test: word for word, test in KEYWORDS.items()}
+# dump-flows prints igmp, but ovs-ofctl does not read it
+_KEYWORD_OF = {test: word for word, test in KEYWORDS.items() if word != "igmp"}
 _TRANSPORT = {6: "tcp", 17: "udp", 132: "sctp"}
 _SPECIAL = ("vlan_tci", "dl_vlan", "dl_vlan_pcp", "nw_tos", *BY_PROTOCOL)
 
