@@ -75,6 +75,8 @@ class Network:
         self._encap = ENCAPSULATIONS[scenario.underlay.encap]
         self._mtu = scenario.underlay.mtu
         self._way: Way = ()
+        self._places: dict[str, tuple[Switch, int]] = {}  # of the instances' ports
+        self._behind: dict[tuple[str, int], str] = {}
         self._by_mac = {packet.mac_bytes(d.vtep_mac): hv for hv, d in assignment.datapaths.items()}
         self._by_vtep = {int(d.vtep): d for d in assignment.datapaths.values()}
         self.integration: dict[str, Switch] = {}
@@ -95,6 +97,8 @@ class Network:
         self.physical[hypervisor], self.integration[hypervisor] = below, above
         for attachment in datapath.attachments:
             port = scenario.port(attachment.port)
+            self._places[port.path] = above, attachment.of_port
+            self._behind[hypervisor, attachment.of_port] = port.path
             send = partial(self.from_instance, port.path)
             self.instances[port.path] = Instance(port.mac, port.ips, send)
 
@@ -114,10 +118,12 @@ class Network:
         """Put a frame in."""
         name, frame = injection.point.name, injection.frame
         if injection.point.kind is PointKind.PORT:
-            self._enter(self.integration[self._home(name).hypervisor], frame, self._of_port(name))
+            switch, of_port = self._place(name)
+            self._enter(switch, frame, of_port)
         elif injection.point.kind is PointKind.VETH:
+            self._place(name)
             self._to_instance(name, frame)
-        elif injection.point.kind is PointKind.UNDERLAY:
+        elif injection.point.kind is PointKind.UNDERLAY and name in self.physical:
             self._enter(self.physical[name], frame, physical.UPLINK_OF_PORT)
         else:
             raise LabError(f"nothing can be injected at {injection.point}")
@@ -125,9 +131,8 @@ class Network:
 
     def from_instance(self, port: str, frame: bytes) -> None:
         """An instance sends a frame."""
-        self._then(
-            partial(self._enter, self.integration[self._home(port).hypervisor], frame, self._of_port(port))
-        )
+        switch, of_port = self._places[port]
+        self._then(partial(self._enter, switch, frame, of_port))
 
     def see_packet_in(self, hypervisor: str, found: PacketIn) -> None:
         """Note what goes to the controller."""
@@ -169,8 +174,7 @@ class Network:
         elif out.of_port == LOCAL:
             self._see(PointKind.MANAGEMENT, datapath.hypervisor, out.frame)
         else:
-            path = self.assignment.port_at(datapath.hypervisor, out.of_port)
-            assert path is not None
+            path = self._behind[datapath.hypervisor, out.of_port]
             self._then(partial(self._to_instance, path, out.frame))
 
     def _from_physical(self, hypervisor: str, out: Emission) -> None:
@@ -190,23 +194,23 @@ class Network:
     def _to_host(self, hypervisor: str, frame: bytes) -> None:
         """A frame for the hypervisor itself: its tunnel end's, or its own stack's."""
         datapath = self.assignment.datapaths[hypervisor]
-        fields = packet.parse(frame)
-        ours = (fields.get("eth_dst"), fields.get("ipv4_dst"), fields.get("udp_dst")) == (
-            int.from_bytes(packet.mac_bytes(datapath.vtep_mac), "big"),
-            int(datapath.vtep),
-            self._encap.l4_port,
-        )
-        if not ours:
-            self._see(PointKind.MANAGEMENT, hypervisor, frame)
-            return
         opened = self._encap.unwrap(frame)
-        if opened is not None:
+        if self._by_mac.get(frame[:6]) != hypervisor or not self._is_tunnelled(frame, datapath, opened):
+            self._see(PointKind.MANAGEMENT, hypervisor, frame)
+        elif opened is not None:
             tunnel = Tunnel(tun_id=opened.vni, tun_src=opened.outer_src, tun_dst=opened.outer_dst)
             self._then(
                 partial(
                     self._enter, self.integration[hypervisor], opened.inner, datapath.tunnel_of_port, tunnel
                 )
             )
+
+    def _is_tunnelled(self, frame: bytes, to: Datapath, opened: packet.Decapsulated | None) -> bool:
+        """Say whether a tunnel end takes a frame, be it only to find that nothing good is in it."""
+        if opened is not None:
+            return opened.outer_dst == int(to.vtep)
+        fields = packet.parse(frame)
+        return (fields.get("ipv4_dst"), fields.get("udp_dst")) == (int(to.vtep), self._encap.l4_port)
 
     def _to_instance(self, port: str, frame: bytes) -> None:
         self._see(PointKind.PORT, port, frame)
@@ -215,14 +219,11 @@ class Network:
     def _see(self, kind: PointKind, name: str, frame: bytes) -> None:
         self.captures.append(Capture(point=WatchPoint(kind=kind, name=name), frame=frame))
 
-    def _home(self, port: str) -> Datapath:
+    def _place(self, port: str) -> tuple[Switch, int]:
         try:
-            return self.assignment.locate(port)[0]
+            return self._places[port]
         except KeyError:
             raise LabError(f"there is no port {port} in this lab") from None
-
-    def _of_port(self, port: str) -> int:
-        return self.assignment.locate(port)[1].of_port
 
 
 def _state(of_port: int, mac: str, name: str, behind: str) -> Attached:

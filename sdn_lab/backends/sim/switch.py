@@ -76,7 +76,9 @@ class Switch:
         self.on_removed: Callable[[list[Removed]], None] = lambda _: None
         self._lost_ns: int | None = None
         self._pipeline: Pipeline | None = None
-        self._made_for: tuple[object, ...] = ()
+        self._made_for = -1, -1
+        self._row_of: dict[int, Row] = {}  # by the identity of the entry that the pipeline has
+        self._changes = 0  # of groups and ports
 
     # -- frames
 
@@ -116,7 +118,7 @@ class Switch:
             seen.octets += 1
             if taken.entry is not None:
                 seen.packets += 1
-                self.table.count(taken.entry.key, octets, self.clock.now_ns)
+                self._row_of[id(taken.entry)].count(octets, self.clock.now_ns)
         for packet_in in result.packet_ins:
             self.on_packet_in(packet_in)
         for emission in result.emissions:
@@ -131,9 +133,10 @@ class Switch:
 
     def _current(self) -> Pipeline:
         """Return the pipeline for what the switch holds now."""
-        made_for = (self.table.version, tuple(self.groups.values()), tuple(self._live()))
+        made_for = self.table.version, self._changes
         if self._pipeline is None or made_for != self._made_for:
             self._pipeline = Pipeline(self.tables(), tracker=self.tracker, ports=self._live())
+            self._row_of = {id(row.entry): row for row in self.table.rows()}
             self._made_for = made_for
         return self._pipeline
 
@@ -152,6 +155,7 @@ class Switch:
         for entry in tables.entries:
             self._check(entry, groups)
         self.groups = groups
+        self._changes += 1
         self.table.load(tables.entries, self.clock.now_ns)
 
     def flow_mod(self, mod: request.FlowMod) -> list[Removed]:
@@ -182,6 +186,7 @@ class Switch:
                     raise WireError(error.GROUP_CHAINED, f"group {other.group_id} refers to it")
             for group_id in chosen:
                 self.groups.pop(group_id, None)
+            self._changes += 1
             return [gone for group_id in chosen for gone in self.table.remove_group(group_id)]
         if mod.group_id > request.MAX_GROUP:
             raise WireError(error.GROUP_INVALID, f"{mod.group_id:#x} is no number for a group")
@@ -192,6 +197,7 @@ class Switch:
         group = Group(group_id=mod.group_id, type=mod.type, buckets=mod.buckets)
         _check_group(group, {**self.groups, group.group_id: group})
         self.groups[group.group_id] = group
+        self._changes += 1
         return []
 
     def query(self, query: request.FlowQuery) -> list[Row]:
@@ -222,6 +228,7 @@ class Switch:
     def set_link(self, of_port: int, *, up: bool) -> PortState:
         """Take a port's link up or down.  Return how a controller sees it now."""
         before = self.ports[of_port]
+        self._changes += 1
         self.ports[of_port] = PortState(of_port=of_port, mac=before.mac, name=before.name, up=up)
         return self.ports[of_port]
 

@@ -38,6 +38,12 @@ class Row:
     used_ns: int
     counted: Counted = field(default_factory=Counted)
 
+    def count(self, octets: int, now_ns: int) -> None:
+        """Account for a packet that matched."""
+        self.used_ns = now_ns
+        self.counted.packets += 1
+        self.counted.octets += octets
+
     def ends_ns(self) -> tuple[int, int] | None:
         """Return when it ends and for which reason, unless it is used before; None if it never does."""
         ends = []
@@ -164,14 +170,6 @@ class FlowTable:
         self.version += bool(chosen)
         return [self._remove(key, reply.REMOVED_GROUP) for key in chosen]
 
-    def count(self, key: Key, octets: int, now_ns: int) -> None:
-        """Account for a packet that matched."""
-        row = self._rows.get(key)
-        if row is not None:
-            row.used_ns = now_ns
-            row.counted.packets += 1
-            row.counted.octets += octets
-
     def next_end_ns(self) -> int | None:
         """Return when the next row will end if nothing uses it, or None."""
         ends = [end for key in self._mortal if (end := self._rows[key].ends_ns()) is not None]
@@ -179,6 +177,8 @@ class FlowTable:
 
     def expire(self, now_ns: int) -> list[Removed]:
         """Remove what has timed out."""
+        if not self._mortal:
+            return []
         gone: list[Removed] = []
         for key in sorted(self._mortal, key=lambda k: (k[0], k[1], k[2].tests)):
             end = self._rows[key].ends_ns()

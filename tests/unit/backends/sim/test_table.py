@@ -42,7 +42,7 @@ def matches(table):
 
 
 def test_an_equal_entry_is_replaced_and_keeps_its_counters_unless_told(table):
-    table.count((0, 1, IP), 100, 0)
+    table.row((0, 1, IP)).count(100, 0)
     table.change(mod(request.ADD, match=IP, priority=1, instructions=to(9)), 5)
     row = table.row((0, 1, IP))
     assert (row.entry.instructions, row.entry.cookie, row.since_ns, row.counted.octets) == (to(9), 0, 5, 100)
@@ -113,7 +113,7 @@ def test_a_hard_timeout_counts_from_the_start_and_an_idle_one_from_the_last_use(
     table.change(mod(request.ADD, match=IP, hard_timeout=10, idle_timeout=4), 0)
     table.change(mod(request.ADD, match=LAN, idle_timeout=4), 0)
     for second in (3, 6, 9):
-        table.count((0, 0, IP), 60, second * S)
+        table.row((0, 0, IP)).count(60, second * S)
     assert [g.reason for g in table.expire(4 * S)] == [reply.REMOVED_IDLE]
     assert table.next_end_ns() == 10 * S
     assert table.expire(10 * S - 1) == []
