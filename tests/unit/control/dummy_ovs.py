@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 
-def eventually(done: Callable[[], object], what: str, timeout_s: float = 10.0) -> object:
+def eventually(done: Callable[[], object], what: str | Callable[[], str], timeout_s: float = 5.0) -> object:
     """Poll until *done* is true and return it; fail with *what* did not happen."""
     deadline = time.monotonic() + timeout_s
     while not (result := done()):
-        assert time.monotonic() < deadline, f"{what}: not within {timeout_s:g} s"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s:g} s: {what() if callable(what) else what}")
         time.sleep(0.01)
     return result
 
@@ -24,6 +28,8 @@ class DummyOvs:
     """One ovsdb-server and one ovs-vswitchd; bridges on demand."""
 
     def __init__(self, folder: Path) -> None:
+        if shutil.which("ovs-vswitchd") is None:
+            pytest.skip("Open vSwitch's programs are missing: apt install openvswitch-switch")
         self.folder = folder
         self.env = {"OVS_RUNDIR": str(folder), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
         self._db = f"unix:{folder}/db.sock"
@@ -31,7 +37,7 @@ class DummyOvs:
         self._run("ovsdb-tool", "create", f"{folder}/conf.db", SCHEMA)
         self._daemon("ovsdb-server", f"{folder}/conf.db", f"--remote=punix:{folder}/db.sock")
         self.vsctl("--no-wait", "--retry", "init")
-        self._daemon("ovs-vswitchd", self._db, "--enable-dummy=override", "--disable-system")
+        self._daemon("ovs-vswitchd", self._db, "--enable-dummy", "--disable-system", "--disable-system-route")
         self.vsctl("--retry", "show")
 
     def _run(self, *argv: str) -> str:
@@ -72,6 +78,22 @@ class DummyOvs:
                 f"options:tx_pcap={self.folder}/{name}-{port}.pcap",
             ]  # fmt: skip
         self.vsctl(*argv)
+
+    def add_tunnel(self, bridge: str, of_port: int, vtep: str, peers: dict[str, str]) -> str:
+        """A VXLAN port as the lab makes it; return the underlay bridge, whose port ``nic`` carries frames."""
+        underlay = f"u{bridge}"
+        self.add_bridge(underlay, f"00000000{abs(hash(underlay)) % 16**8:08x}", {"nic": 1})
+        self.vsctl(
+            "--", "add-port", bridge, f"{bridge}-vx",
+            "--", "set", "interface", f"{bridge}-vx", "type=vxlan", f"ofport_request={of_port}",
+            "options:remote_ip=flow", "options:key=flow",
+        )  # fmt: skip
+        self.ofctl("add-flow", underlay, "actions=normal")
+        self.appctl("netdev-dummy/ip4addr", underlay, f"{vtep}/16")
+        self.appctl("ovs/route/add", f"{vtep}/16", underlay)
+        for address, mac in peers.items():
+            self.appctl("tnl/neigh/set", underlay, address, mac)
+        return underlay
 
     def connect(self, bridge: str, l4_port: int) -> None:
         """Set the controller: its first time empties the tables (prototype, trap 3)."""
