@@ -1,4 +1,4 @@
-"""Live tests run on real Open vSwitch.  What is missing is named; ``SDN_LAB_REQUIRE=live`` makes that a failure."""
+"""Live tests need real Open vSwitch.  They name what is missing, and fail with SDN_LAB_REQUIRE=live."""
 
 import os
 import sys

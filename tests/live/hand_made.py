@@ -87,9 +87,9 @@ def tables(scenario, assignment, hypervisor):
             name, number = port.instance, attachment.of_port
             to = f"metadata={vni},dl_dst={mac(name)}"
             if datapath.hypervisor == hypervisor:
+                classify = f"set_field:{vni}->metadata,goto_table:40"
                 lines += [
-                    f"table=0,priority=100,in_port={number},vlan_tci=0,"
-                    f"actions=set_field:{vni}->metadata,goto_table:40",
+                    f"table=0,priority=100,in_port={number},vlan_tci=0,actions={classify}",
                     f"table=50,priority=100,{to},actions=set_field:{number}->reg5,goto_table:60",
                 ]
             else:
@@ -119,9 +119,7 @@ def tables(scenario, assignment, hypervisor):
 
 def start(scenario):
     """Start a lab without entries; the caller closes it."""
-    return MininetBackend().start(
-        scenario, assign(scenario), seed=0, progress=lambda what, done, total: None
-    )
+    return MininetBackend().start(scenario, assign(scenario), seed=0, progress=lambda what, done, total: None)
 
 
 def load(lab, scenario):

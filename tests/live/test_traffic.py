@@ -9,7 +9,8 @@ import pytest
 
 SERVER = """
 import hashlib, socket, sys
-with socket.create_server((sys.argv[1], 5001), family=socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET) as s:
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+with socket.create_server((sys.argv[1], 5001), family=family) as s:
     print("listening", flush=True)
     c, _ = s.accept()
     with c:
@@ -90,7 +91,9 @@ def test_the_same_address_of_the_other_tenant_does_not_answer(lab):
     """Blue's vm3 has the address that red's server has, and serves nothing."""
     with service(lab, "red/vm3", SERVER, hand_made.ipv4("vm3")) as server:
         assert server.stdout.readline() == "listening\n"
-        assert said(lab, "blue/vm1", DENIED, hand_made.ipv4("vm3"), "5001") == "[Errno 111] Connection refused"
+        assert (
+            said(lab, "blue/vm1", DENIED, hand_made.ipv4("vm3"), "5001") == "[Errno 111] Connection refused"
+        )
         assert server.poll() is None
 
 

@@ -53,7 +53,11 @@ def build(plan: Plan, watch: Watch, progress: Callable[[str, int, int], None]) -
         progress(what, done, total)
         watch.check()
 
-    built = Built(plan, _node("underlay", watch), _node("management", watch))
+    built = Built(
+        plan,
+        underlay=Instance("underlay", "the underlay", watch),
+        management=Instance("management", "the management network", watch),
+    )
     for node in (built.underlay, built.management):
         node.harden(ipv6=False)
     step("underlay and management network")
@@ -84,15 +88,8 @@ def know_peers(built: Built) -> None:
         built.switches[us.name].know_peers(peers)
 
 
-def _node(name: str, watch: Watch) -> Instance:
-    node = Instance(name)
-    watch.own(f"the shell of {name}", node.shell)
-    return node
-
-
 def _hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch) -> Hypervisor:
-    node = Hypervisor(planned.node, planned.dpid)
-    watch.own(f"the shell of hypervisor {planned.name}", node.shell)
+    node = Hypervisor(planned.node, f"hypervisor {planned.name}", watch, dpid=planned.dpid)
     node.harden(ipv6=False)
     switch = OpenVSwitch(RUN / planned.node, node.into, dict(os.environ))
     built.switches[planned.name] = switch
@@ -103,8 +100,7 @@ def _hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch) -> Hyper
 
 
 def _instance(planned: PlannedInstance, built: Built, watch: Watch) -> Instance:
-    node = Instance(planned.node)
-    watch.own(f"the shell of the instance of {planned.ports[0].path}", node.shell)
+    node = Instance(planned.node, f"the instance of {planned.ports[0].path}", watch)
     node.harden(ipv6=any(":" in a for p in planned.ports for a in p.addresses))
     for port in planned.ports:
         wire(node, port.interface, built.hypervisors[planned.hypervisor], port.peer, port.mac)

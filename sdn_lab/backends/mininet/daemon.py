@@ -31,6 +31,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -53,6 +54,8 @@ from sdn_lab.process import Running, die_with_parent, ending, launch
 _TICK_MS = 200
 _NEIGHBOURS_AGE_S = 300  # Open vSwitch forgets them after 900
 _CONNECT_POLL_S = 0.02
+_GUARD_S = 0.1
+_PATIENCE_S = 0.8
 
 Reply = tuple[dict[str, Any], list[int]]
 
@@ -74,6 +77,8 @@ class _Daemon:
         self._hearing = False
         self._fresh = False  # what waits in the sockets is of no interest
         self._neighbours_at = 0.0
+        self._busy = False  # with a request
+        self._answering = threading.Lock()
 
     def serve(self) -> None:
         """Answer requests until the command closes or dies."""
@@ -90,8 +95,10 @@ class _Daemon:
             "processes": self.processes,
             "close": self.close,
         }
+        threading.Thread(target=self._guard, name="guard", daemon=True).start()
         while True:
             request = self._next_request()
+            self._busy = True
             descriptors: list[int] = []
             try:
                 answer, descriptors = verbs[request["op"]](request)
@@ -108,15 +115,38 @@ class _Daemon:
                     "error": self._watch.failure or f"{request['op']} failed: {type(error).__name__}: {said}",
                     "kind": "lab",
                 }
-            self._channel.send(answer, descriptors)
+            with self._answering:
+                self._channel.send(answer, descriptors)
+                self._busy = False
             for descriptor in descriptors:
                 os.close(descriptor)
+
+    def _guard(self) -> None:
+        """Answer in the main thread's place if a needed process has died and the request hangs on it.
+
+        Mininet waits for its shells without a limit.  The lab ends then.
+        """
+        failed_at: float | None = None
+        while True:
+            time.sleep(_GUARD_S)
+            self._watch.note()
+            if self._watch.failure is None or not self._busy:
+                failed_at = None
+                continue
+            failed_at = failed_at or time.monotonic()
+            if time.monotonic() - failed_at < _PATIENCE_S:
+                continue
+            with self._answering:
+                if self._busy:
+                    self._channel.send({"error": self._watch.failure, "kind": "lab"})
+                    os._exit(0)
 
     def build(self, request: Mapping[str, Any]) -> Reply:
         """Build the lab of ``plan``."""
 
         def progress(what: str, done: int, total: int) -> None:
-            self._channel.send({"progress": [what, done, total]})
+            with self._answering:
+                self._channel.send({"progress": [what, done, total]})
 
         self._built = build(Plan.from_json(request["plan"]), self._watch, progress)
         self._exchange = Exchange(self._built)

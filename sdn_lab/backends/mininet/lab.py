@@ -50,6 +50,7 @@ class MininetLab:
     def __init__(self, assignment: Assignment, plan: Plan) -> None:
         self.controller_host = plan.controller
         self._assignment = assignment
+        self._children: list[LabChild] = []
         self._lock = threading.Lock()
         self._closed = False
         self._failed: str | None = None  # the channel is of no more use, and why
@@ -162,13 +163,18 @@ class MininetLab:
                 raise LabError(f"the lab's processes did not end within {_END_S:g} s")
         self._keeper.kill()
         self._channel.close()
+        for child in self._children:
+            child.kill()
+        self._children.clear()
 
     def _spawn(self, argv: Sequence[str], env: Mapping[str, str], **where: str) -> LabChild:
         program = shutil.which(argv[0], path=env.get("PATH", os.defpath))
         if program is None:
             raise ApparatusError(f"there is no program {argv[0]} on this machine")
         answer, pipes = self._ask("spawn", {"argv": [program, *argv[1:]], "env": dict(env), **where})
-        return LabChild(argv, answer["child"], pipes, self._ask)
+        child = LabChild(argv, answer["child"], pipes, self._ask)
+        self._children.append(child)
+        return child
 
     def _ask(
         self,

@@ -16,6 +16,7 @@ from mininet.link import Intf, Link
 from mininet.node import Host, Switch
 
 from sdn_lab.backends.mininet.namespaces import inside, sysctl
+from sdn_lab.backends.mininet.watch import Watch
 from sdn_lab.process import run
 
 _IP_S = 30
@@ -26,11 +27,22 @@ class _Configured:
 
     name: str
     pid: int
-    shell: Any
+
+    def __init__(self, name: str, what: str, watch: Watch, **parameters: Any) -> None:
+        """*what* is the node for people; its shell is watched from its first moment."""
+        self._what = what
+        self._watch = watch
+        super().__init__(name, **parameters)  # type: ignore[call-arg]
 
     @classmethod
     def setup(cls) -> None:
         """Check nothing: `sdn_lab.doctor` has, and Mininet would insist on ``ifconfig``."""
+
+    def _popen(self, argv: Sequence[str], **parameters: Any) -> Any:
+        """Start the node's shell: Mininet asks for nothing else in our nodes."""
+        process = super()._popen(argv, **parameters)  # type: ignore[misc]
+        self._watch.own(f"the shell of {self._what}", process)
+        return process
 
     @property
     def into(self) -> tuple[str, ...]:
@@ -72,9 +84,7 @@ class Instance(_Configured, Host):  # type: ignore[misc]
 class Hypervisor(_Configured, Switch):  # type: ignore[misc]
     """A compute node: a switch in a namespace of its own.  Its Open vSwitch is `ovs.OpenVSwitch`."""
 
-    def __init__(self, name: str, dpid: str) -> None:
-        self.controlIntf = None  # Mininet asks for it; the management wire is ours
-        super().__init__(name, dpid=dpid, inNamespace=True)
+    controlIntf = None  # noqa: N815 (Mininet asks for it; the management wire is ours)
 
 
 class _Interface(Intf):  # type: ignore[misc]

@@ -49,19 +49,21 @@ class Watch:
     def __init__(self) -> None:
         self._owned: dict[int, _Owned] = {}
         self._poll = select.poll()
-        self._lock = threading.Lock()  # threads that build check as well
+        self._lock = threading.Lock()  # the guard and the threads that build look as well
         self.failure: str | None = None
 
     def own(self, what: str, process: Process, *, may_finish: bool = False, may_fail: bool = False) -> None:
         """Watch over *process*.  *may_finish*: with status 0; *may_fail*: in any way."""
         pidfd = os.pidfd_open(process.pid)
-        self._owned[pidfd] = _Owned(what, process, pidfd, may_finish, may_fail)
-        self._poll.register(pidfd, select.POLLIN)
+        with self._lock:
+            self._owned[pidfd] = _Owned(what, process, pidfd, may_finish, may_fail)
+            self._poll.register(pidfd, select.POLLIN)
 
     def disown(self, process: Process) -> None:
         """Stop watching over *process*: its end is wanted."""
-        for owned in [o for o in self._owned.values() if o.process is process]:
-            self._forget(owned)
+        with self._lock:
+            for owned in [o for o in self._owned.values() if o.process is process]:
+                self._forget(owned)
 
     def check(self) -> None:
         """Raise LabError if a process that the lab needs has ended."""
