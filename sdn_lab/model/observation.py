@@ -118,6 +118,8 @@ class Observation:
     *bears_on*: ids of the claims that this probe tests.  *sightings*: every place where the packet was and
     must not have been, *leaks* in detail.  A legitimate packet *proves*, once delivered, that something
     works (free text, ``ip4 from red/vm1``); an absence that *leans_on* it means nothing while it does not.
+    *delivered* says whether it reached its addressee, whatever else became of it; None where that cannot be
+    told.
     """
 
     probe: str
@@ -132,6 +134,7 @@ class Observation:
     sightings: tuple[Sighting, ...] = ()
     proves: tuple[str, ...] = ()
     leans_on: tuple[str, ...] = ()
+    delivered: bool | None = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

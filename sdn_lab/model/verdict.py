@@ -72,7 +72,8 @@ class Counterexample:
 
     *src* and *dst* are the ports it goes in and comes out at (*dst* may be a watch point such as
     ``underlay:hv1``).  *before* are frames ``(port, hex)`` that must be sent first, e.g. to set up
-    connection state.  *replayed* says per backend whether it really arrived when sent again.
+    connection state.  *replayed* says per backend whether it really arrived when sent again; *arrives* is
+    what shows the violation: that it arrives, or (a legitimate packet) that it does not.
     """
 
     src: str
@@ -82,6 +83,7 @@ class Counterexample:
     path: tuple[Step, ...] = ()
     before: tuple[tuple[str, str], ...] = ()
     replayed: Mapping[str, bool] = field(default_factory=dict)
+    arrives: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

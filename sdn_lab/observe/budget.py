@@ -1,7 +1,8 @@
 """Choose what to send when the families plan more than time allows.
 
-Fair to claims, not to families: cases are dealt out in rounds, each round at most one case a claim and family, so that
-every claim keeps some probes of every family that tests it.  What is left out is counted and the verdicts say so.
+Fair to claims, not to families: cases are dealt out in rounds, each round at most one case a claim and
+family, so that every claim keeps some probes of every family that tests it.  What is left out is counted
+and the verdicts say so.
 """
 
 from __future__ import annotations

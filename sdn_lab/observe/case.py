@@ -1,8 +1,8 @@
 """What a probe is: one or more packets in order, and what should become of each.
 
-A `Shot` is one packet with its own nonce.  A `Case` is a short sequence of shots, e.g. SYN, SYN-ACK, data; each
-step is sent in a window after the one before it has been looked for.  A `Family` makes the cases of one row of
-the catalogue.
+A `Shot` is one packet with its own nonce.  A `Case` is a short sequence of shots, e.g. SYN, SYN-ACK, data;
+each step is sent in a window after the one before it has been looked for.  A `Family` makes the cases of
+one row of the catalogue.
 
 Invariants
 ----------
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 class Shot:
     """One packet, sent at port *src*.
 
-    *dst* is the port that it is for, or empty where it is for nobody.  With *confined* it must not even travel
-    to another hypervisor under its own network's VNI (a forged sender); without, that is no leak.
-    *redirected*: the addressee may receive it with its own MAC as destination (ARP requests, solicitations).
-    *bears_on*, *proves*, *leans_on*: see `model.observation.Observation`.
+    *dst* is the port that it is for, or empty where it is for nobody.  With *confined* it must not even
+    travel to another hypervisor under its own network's VNI (a forged sender); without, that is no leak.
+    *redirected*: the addressee may receive it with its own MAC as destination (ARP requests,
+    solicitations). *bears_on*, *proves*, *leans_on*: see `model.observation.Observation`.
     """
 
     src: str

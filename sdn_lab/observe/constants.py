@@ -1,8 +1,8 @@
 """The constants in dumped tables: values that a probe must try though no scenario mentions them.
 
-An entry that somebody planted (``dl_vlan=7,actions=output:3`` or ``tp_dst=4444,actions=goto_table:60``) is found
-only by a packet that satisfies it.  So every packet field that an entry tests or writes gives its value to
-the probes: for a masked test, the lowest and the highest value that it accepts.
+An entry that somebody planted (``dl_vlan=7,actions=output:3`` or ``tp_dst=4444,actions=goto_table:60``) is
+found only by a packet that satisfies it.  So every packet field that an entry tests or writes gives its
+value to the probes: for a masked test, the lowest and the highest value that it accepts.
 
 Values are the integers of `openflow.fields`, by field name.
 """
@@ -39,8 +39,8 @@ _CARRIED_ALONG = {"eth_type", "ip_proto", "tcp_dst", "udp_dst", "icmpv4_type", "
 class Constants:
     """Sorted values by field; a field that no entry speaks of has none.
 
-    *decorated* are the tests of entries that look at a header field which no claim speaks of (`DECORATIONS`), with
-    the protocol and ports that they want too: each is a packet to build.
+    *decorated* are the tests of entries that look at a header field which no claim speaks of
+    (`DECORATIONS`), with the protocol and ports that they want too: each is a packet to build.
     """
 
     values: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

@@ -9,8 +9,9 @@ neighbour discovery, a bare TCP segment).
 Why templates
 -------------
 scapy needs about a millisecond a packet, and a run sends thousands.  So scapy builds each *shape* once, and
-the addresses, ports, lengths and checksums of a packet are written into a copy.  `tests/unit/observe` compares
-the result with what scapy itself builds, field by field.  scapy is imported on first use: it costs 0.4 s.
+the addresses, ports, lengths and checksums of a packet are written into a copy.  `tests/unit/observe`
+compares the result with what scapy itself builds, field by field.  scapy is imported on first use: it costs
+0.4 s.
 
 Not `openflow.frames`: that is the simulator's own belief about what a packet looks like, and a probe is
 the second opinion.
@@ -18,10 +19,12 @@ the second opinion.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import pack, pack_into
+from typing import Any
 
 from sdn_lab.model.intent import IPAddress
 from sdn_lab.model.traffic import ICMP, ICMPV6, SCTP, TCP, UDP, Microflow
@@ -48,19 +51,19 @@ class Ends:
 @cache
 def _template(shape: str) -> bytes:
     """Return what scapy makes of *shape*; everything variable in it is overwritten later."""
-    from scapy.layers.inet import IP, TCP as Tcp, UDP as Udp  # noqa: PLC0415 - scapy is slow to import
+    from scapy.layers import inet  # noqa: PLC0415 - scapy is slow to import
     from scapy.layers.inet6 import IPv6  # noqa: PLC0415
     from scapy.layers.l2 import ARP, Ether  # noqa: PLC0415
 
     ether = Ether(src=NOBODY, dst=NOBODY)
-    built = {
-        "ipv4": lambda: ether / IP(src="0.0.0.0", dst="0.0.0.0", flags="DF"),  # noqa: S104
+    shapes: Mapping[str, Callable[[], Any]] = {
+        "ipv4": lambda: ether / inet.IP(src="0.0.0.0", dst="0.0.0.0", flags="DF"),  # noqa: S104
         "ipv6": lambda: ether / IPv6(src="::", dst="::"),
         "arp": lambda: ether / ARP(hwsrc=NOBODY, hwdst=NOBODY, psrc="0.0.0.0", pdst="0.0.0.0"),  # noqa: S104
-        "udp": lambda: Udp(chksum=0),
-        "tcp": lambda: Tcp(window=64240, chksum=0),
-    }[shape]
-    return bytes(built())
+        "udp": lambda: inet.UDP(chksum=0),
+        "tcp": lambda: inet.TCP(window=64240, chksum=0),
+    }
+    return bytes(shapes[shape]())
 
 
 @cache
@@ -68,10 +71,15 @@ def _mac(text: str) -> bytes:
     return bytes.fromhex(text.replace(":", ""))
 
 
-def _checksum(data: bytes) -> int:
+@cache
+def _scapy_checksum() -> Callable[[bytes], int]:
     from scapy.utils import checksum  # noqa: PLC0415
 
-    return int(checksum(data))
+    return checksum  # type: ignore[no-any-return]
+
+
+def _checksum(data: bytes) -> int:
+    return _scapy_checksum()(data)
 
 
 def _covered(ends: Ends, protocol: int, message: bytes) -> int:
@@ -109,9 +117,16 @@ def udp(ends: Ends, sport: int, dport: int, payload: bytes) -> bytes:
 
 
 def tcp(
-    ends: Ends, sport: int, dport: int, nonce: bytes, flags: int = SYN, *, seq: int = OPENING_SEQ, ack: int = 0,
+    ends: Ends,
+    sport: int,
+    dport: int,
+    nonce: bytes,
+    flags: int = SYN,
+    *,
+    seq: int = OPENING_SEQ,
+    ack: int = 0,
     data: bool = False,
-) -> bytes:  # fmt: skip
+) -> bytes:
     """Return a TCP segment; the nonce is its payload with *data*, else it follows in the trailer."""
     head = bytearray(_template("tcp"))
     pack_into("!HHII", head, 0, sport, dport, seq, ack)
@@ -123,10 +138,10 @@ def tcp(
 
 def sctp(ends: Ends, sport: int, dport: int, nonce: bytes) -> bytes:
     """Return an SCTP INIT; the nonce is in the trailer."""
-    from scapy.layers.sctp import SCTP as Sctp, SCTPChunkInit  # noqa: PLC0415
+    from scapy.layers import sctp as layer  # noqa: PLC0415
 
-    chunk = SCTPChunkInit(init_tag=1, a_rwnd=65535, n_out_streams=1, n_in_streams=1, init_tsn=1)
-    return ip(ends, SCTP, bytes(Sctp(sport=sport, dport=dport, tag=0) / chunk), nonce)
+    chunk = layer.SCTPChunkInit(init_tag=1, a_rwnd=65535, n_out_streams=1, n_in_streams=1, init_tsn=1)
+    return ip(ends, SCTP, bytes(layer.SCTP(sport=sport, dport=dport, tag=0) / chunk), nonce)
 
 
 def icmp(ends: Ends, kind: int, code: int, body: bytes, trailer: bytes = b"", *, ttl: int = 64) -> bytes:

@@ -2,14 +2,15 @@
 
 What
 ----
-The best marker is a legitimate one: a unicast ARP reply (or neighbour advertisement) from a peer, with a nonce
-behind it, passes port security and is delivered whatever the groups say, and a peer on another hypervisor sends it
-over the underlay too.  A port that no peer can reach so gets a marker at the hypervisor's end of its own link
-(`PointKind.VETH`): that shows only that its capture lives, and the coverage says so.
+The best marker is a legitimate one: a unicast ARP reply (or neighbour advertisement) from a peer, with a
+nonce behind it, passes port security and is delivered whatever the groups say, and a peer on another
+hypervisor sends it over the underlay too.  A port that no peer can reach so gets a marker at the
+hypervisor's end of its own link (`PointKind.VETH`): that shows only that its capture lives, and the
+coverage says so.
 
-Which one a port gets is found out once, before any probe (`Markers.calibrate`).  One that fails twice in a row is
-demoted, so that a dead network costs a bounded time; a port whose last marker fails twice is *dead*: blind for
-the rest of the run, and whatever leans on it inconclusive.
+Which one a port gets is found out once, before any probe (`Markers.calibrate`).  One that fails twice in a
+row is demoted, so that a dead network costs a bounded time; a port whose last marker fails twice is *dead*:
+blind for the rest of the run, and whatever leans on it inconclusive.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Send a counterexample's packets again on a running lab and say whether the last one arrives.
 
-A verdict's witness must be more than a story: the packets in `before` go first, each in a window of its own,
-then the packet itself, and its destination is looked at.  A marker at the hypervisor's end of the destination's link
-says that the capture was alive; without it the answer is None, not False.
+A verdict's witness must be more than a story: the packets in `before` go first, each in a window of its
+own, then the packet itself, and its destination is looked at.  A marker at the hypervisor's end of the
+destination's link says that the capture was alive; without it the answer is None, not False.
 """
 
 from __future__ import annotations

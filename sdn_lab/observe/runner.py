@@ -2,15 +2,16 @@
 
 How
 ---
-Step k of many cases shares a window of at most 128 frames; the next window starts when this one's markers have
-arrived at every port.  More ports than fit beside the probes get their markers in windows of their own right
-after.  So absence is only ever claimed between sending and a marker that did arrive.
+Step k of many cases shares a window of at most 128 frames; the next window starts when this one's markers
+have arrived at every port.  More ports than fit beside the probes get their markers in windows of their own
+right after.  So absence is only ever claimed between sending and a marker that did arrive.
 
 What an unreliable apparatus costs
 ----------------------------------
-A window with missing markers or lost frames is sent again, three times in all; what was seen in any of them counts,
-what was absent counts only if the last one was whole.  Else the ports whose markers are missing are blind, and
-absence is inconclusive.  A legitimate packet that did not arrive is sent twice more by itself before it counts.
+A window with missing markers or lost frames is sent again, three times in all; what was seen in any of them
+counts, what was absent counts only if the last one was whole.  Else the ports whose markers are missing are
+blind, and absence is inconclusive.  A legitimate packet that did not arrive is sent twice more by itself
+before it counts.
 """
 
 from __future__ import annotations
@@ -70,17 +71,15 @@ class Runner:
         observations: list[Observation] = []
         total = sum(len(case.shots) for case in cases)
         for batch in self._batches(cases):
-            failed: set[int] = set()  # cases whose legitimate packet did not arrive
+            failed: set[int] = set()  # cases that did not go as they should
             for step in range(max(len(case.shots) for case in batch)):
                 current = [(n, case) for n, case in enumerate(batch) if step < len(case.shots)]
                 shots = [case.shots[step] for _, case in current]
                 seen = self._send(shots)
                 for n, case in current:
                     observation = self._observe(case, step, seen, sequence_broken=n in failed)
-                    if (
-                        observation.expected is Expected.DELIVERED
-                        and observation.outcome is not Outcome.DELIVERED
-                    ):
+                    required = observation.expected is Expected.DELIVERED
+                    if observation.sightings or (required and not observation.delivered):
                         failed.add(n)
                     observations.append(observation)
                 self.progress("probes", len(observations), total)
@@ -154,6 +153,7 @@ class Runner:
         captures = seen.captures.get(shot.nonce, [])
         meaning = self.reader.read(shot, captures)
         outcome = meaning.outcome(shot, blind=seen.cannot_see)
+        cannot_tell = seen.cannot_see or sequence_broken
         if sequence_broken and outcome is Outcome.NOT_DELIVERED:
             outcome = Outcome.INCONCLUSIVE
         return Observation(
@@ -169,6 +169,7 @@ class Runner:
             sightings=meaning.sightings,
             proves=shot.proves,
             leans_on=shot.leans_on,
+            delivered=None if not meaning.delivered and cannot_tell else meaning.delivered,
         )
 
     def _seen_by_all(self, shot: Shot, seen: Seen) -> tuple[str, ...]:
@@ -193,7 +194,7 @@ def _detail(meaning: Meaning, seen: Seen, outcome: Outcome, *, sequence_broken: 
         return "the apparatus lost frames"
     if seen.blind:
         return f"no marker arrived at {', '.join(sorted(seen.blind))}: the capture there may be dead"
-    return "an earlier packet of the sequence did not arrive" if sequence_broken else ""
+    return "an earlier packet of the sequence did not arrive, or leaked" if sequence_broken else ""
 
 
 def _words(sentences: Iterable[str]) -> list[str]:

@@ -3,11 +3,11 @@
 The rules, for a packet that port *s* of network A sent:
 
 * at *s* itself: an honest instance answered it (echo); says nothing;
-* at its addressee, where it may be delivered: compared byte by byte with what was sent; more bytes, fewer, or a
-  tag is *altered*;
+* at its addressee, where it may be delivered: compared byte by byte with what was sent; more bytes, fewer,
+  or a tag is *altered*;
 * at any other port, of whatever network: a leak;
-* on the underlay: it must be encapsulated, under A's VNI, from the VTEP of *s*'s hypervisor (an answer: from the
-  answerer's), and a *confined* packet must not be there at all;
+* on the underlay: it must be encapsulated, under A's VNI, from the VTEP of *s*'s hypervisor (an answer:
+  from the answerer's), and a *confined* packet must not be there at all;
 * on the management network, on a hypervisor's own stack, or sent to the controller: a leak.
 """
 

@@ -19,6 +19,7 @@ from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.intent import IPAddress, Port, Scenario
 from sdn_lab.model.observation import Expected
 from sdn_lab.model.traffic import (
+    DHCP_SERVER_PORTS,
     ICMP,
     ICMP_OF,
     ICMPV6,
@@ -37,11 +38,15 @@ from sdn_lab.observe.frames import Ends
 from sdn_lab.observe.nonce import Nonces
 
 FEW = 12
+UNSPOKEN = (9, 65535)  # ports that hardly any rule speaks of
 FIRST_L4, LAST_L4 = (
     20000,
     60999,
 )  # source ports of probes, clear of DHCP's and of what scenarios usually serve
-ICMP_TYPES = {family: sorted({t + step for t in types for step in (-1, 0, 1)}) for family, types in REQUEST_TYPES.items()}
+ICMP_TYPES = {
+    family: sorted({t + step for t in types for step in (-1, 0, 1)})
+    for family, types in REQUEST_TYPES.items()
+}
 NOTHING_SAID = PairSemantics(new=Traffic(), egress=Traffic(), reverse_new=Traffic(), reverse_egress=Traffic())
 
 
@@ -69,6 +74,8 @@ class World:
         self._members: dict[str, list[Port]] = defaultdict(list)
         for port in self.ports:
             self._members[port.network].append(port)
+        self._peers = {p.path: [q for q in self._members[p.network] if q.path != p.path] for p in self.ports}
+        self._samples: dict[tuple[str, str, int], tuple[IPAddress, IPAddress, int, int] | None] = {}
         self._boundaries: dict[tuple[str, str, int], tuple[int, ...]] = {}
         self._ids = {(claim.kind, claim.objects): claim.id for claim in claims}
         self._semantics = {
@@ -89,15 +96,11 @@ class World:
 
     def peers(self, port: Port) -> list[Port]:
         """Return the other ports of *port*'s network."""
-        return [p for p in self._members[port.network] if p.path != port.path]
+        return self._peers[port.path]
 
     def strangers(self, port: Port) -> list[Port]:
         """Return the ports of every other network."""
         return [p for p in self.ports if p.network != port.network]
-
-    def networks_with_peers(self) -> Iterator[Sequence[Port]]:
-        """Yield the members of every network that has at least two ports."""
-        return (members for members in self._members.values() if len(members) > 1)
 
     def pairs(self) -> Iterator[tuple[Port, Port]]:
         """Yield every ordered pair of ports of one network."""
@@ -148,13 +151,15 @@ class World:
     def claims_on(self, src: Port, dst: Port, flow: Microflow | None = None) -> tuple[str, ...]:
         """Return the ids of the claims that speak of a packet from *src* to *dst*, of *flow* if given."""
         if src.network != dst.network:
-            return self.isolation(src, dst)
-        exact = self._ids.get((Kind.EXACT, (src.path, dst.path)))
+            about = self.isolation(src, dst)
+        else:
+            exact = self._ids.get((Kind.EXACT, (src.path, dst.path)))
+            about = (exact,) if exact else ()
         wishes = self._wishes.get((src.path, dst.path), [])
         named = [
             c.id for c in wishes if flow is not None and c.traffic is not None and c.traffic.admits(flow)
         ]
-        return (*((exact,) if exact else ()), *named)
+        return (*about, *named)
 
     def isolation(self, a: Port, b: Port) -> tuple[str, ...]:
         """Return the id of the claim that keeps the networks of two ports apart, if there is one."""
@@ -177,7 +182,8 @@ class World:
                     yield a, b
 
     def boundaries(self, src: Port, dst: Port, protocol: int) -> tuple[int, ...]:
-        """Return the ports (or ICMP types) of *protocol* at which some group changes its mind, and beside them.
+        """Return the ports (or ICMP types) of *protocol* at which some group changes its mind, and beside
+        them.
 
         Also ports that no group speaks of.
         """
@@ -186,10 +192,11 @@ class World:
         known = self._boundaries.get((src.path, dst.path, protocol))
         if known is None:
             said = self.semantics(src, dst)
-            everything = (said.new, said.egress, said.reverse_new, said.reverse_egress)
-            edges = {9, 22, 65535}
+            wished = (claim.traffic for claim in self._wishes.get((src.path, dst.path), ()))
+            everything = (said.new, said.egress, said.reverse_new, said.reverse_egress, *wished)
+            edges = {*UNSPOKEN}
             for traffic in everything:
-                for box in traffic.allowances:
+                for box in traffic.allowances if traffic is not None else ():
                     if box.protocol == protocol:
                         edges |= {e for f, last in box.l4_ports for e in (f - 1, f, last, last + 1)}
             known = tuple(sorted(e for e in edges if 1 <= e <= 65535))
@@ -201,7 +208,8 @@ class World:
 
         All of them where there are few; else each destination gets every one from some source.
         """
-        ports = [n for n in self.constants.of(*L4_FIELDS) if 1 <= n <= 65535]
+        servers = set(DHCP_SERVER_PORTS.values())  # every table refuses these; `dhcp` tries them
+        ports = [n for n in self.constants.of(*L4_FIELDS) if 1 <= n <= 65535 and n not in servers]
         if len(ports) <= FEW:
             return tuple(ports)
         sources = self._members[dst.network]
@@ -211,13 +219,28 @@ class World:
         return tuple(ports[mine :: max(1, len(sources) - 1)])
 
     def sample(self, src: Port, dst: Port, family: int) -> Microflow | None:
-        """Return a flow that may be opened from *src* to *dst*, or None: the legitimate packet for a control."""
+        """Return a flow that may be opened from *src* to *dst*, or None: the legitimate packet for a
+        control.
+        """
+        key = (src.path, dst.path, family)
+        if key not in self._samples:
+            self._samples[key] = next(self._open(src, dst, family), None)
+        found = self._samples[key]
+        return self.flow(*found) if found else None
+
+    def _open(self, src: Port, dst: Port, family: int) -> Iterator[tuple[IPAddress, IPAddress, int, int]]:
         for a, b in self.flows(src, dst, family):
             for protocol in (UDP, TCP, ICMP_OF[family], SCTP):
                 for number in self.boundaries(src, dst, protocol):
                     if self.opens(src, dst, _flow(a, b, protocol, number, FIRST_L4)):
-                        return self.flow(a, b, protocol, number)
-        return None
+                        yield a, b, protocol, number
+
+    def wished_pairs(self) -> Iterator[tuple[Port, Port]]:
+        """Yield the pairs of ports of different networks that some wish speaks of."""
+        ports = {port.path: port for port in self.ports}
+        for source, destination in self._wishes:
+            if ports[source].network != ports[destination].network:
+                yield ports[source], ports[destination]
 
     def flow(self, src: IPAddress, dst: IPAddress, protocol: int, number: int = 0) -> Microflow:
         """Return a flow of its own: *number* is the destination port or ICMP type."""

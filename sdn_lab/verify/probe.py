@@ -2,30 +2,13 @@
 
 What
 ----
-Every observation names the claims it bears on (`Observation.bears_on`); where its packet was seen says which of them
-it contradicts.  A claim is
+Every observation names the claims it bears on (`Observation.bears_on`); where its packet was seen says
+which of them it contradicts.  A claim is
 
 * *violated* if some packet contradicts it: one witness is enough, whatever else is unknown;
 * *unknown* if nothing was sent for it, if some of its probes were inconclusive, or if what it rests on (the
   legitimate packet of the same kind) did not arrive;
 * *holds* otherwise, for the packets that were sent and no more: `Verdict.covers` counts them.
-
-What contradicts what
----------------------
-==============================  ==================================================================
-a packet of network A seen      contradicts
-==============================  ==================================================================
-at a port of network B          isolated A, B
-under B's VNI on the underlay   isolated A, B
-at its addressee, forbidden     exact and unreachable, where the packet bears on them
-at a third port of A            no_sniffing of that port
-with a forged sender, anywhere  no_spoofing of the sender
-with a tag, anywhere            clean of the sender
-bare on the underlay            clean of the sender
-altered, at its addressee       clean of the addressee
-at the management plane         management of the sender
-nowhere, though legitimate      exact and reachable, where the packet bears on them
-==============================  ==================================================================
 
 Absence is never taken from a broken apparatus: an inconclusive observation makes unknown, not green.
 """
@@ -33,12 +16,13 @@ Absence is never taken from a broken apparatus: an inconclusive observation make
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sdn_lab.model.observation import Expected, Observation, Observations, Outcome, PointKind, Sighting
+from sdn_lab.model.observation import Expected, Observation, Observations, Outcome
 from sdn_lab.model.verdict import Claim, Counterexample, Kind, Status, Verdict
 from sdn_lab.openflow.packet_describe import describe
+from sdn_lab.verify.probe_evidence import Evidence, Reading
 
 METHOD = "probe"
 JUDGED = frozenset(
@@ -53,7 +37,6 @@ JUDGED = frozenset(
         Kind.MANAGEMENT,
     }
 )
-_TARGETED = {Kind.NO_SPOOFING, Kind.CLEAN}  # contradicted by a forbidden packet wherever it is seen
 
 
 @dataclass(slots=True)
@@ -61,26 +44,26 @@ class _Ledger:
     """What is known about one claim."""
 
     tested: list[Observation] = field(default_factory=list)
-    against: list[tuple[Observation, str, str]] = field(default_factory=list)  # what, where it was seen
+    against: list[Evidence] = field(default_factory=list)
     doubts: Counter[str] = field(default_factory=Counter)
 
 
 def judge(claims: Sequence[Claim], observations: Observations) -> tuple[Verdict, ...]:
     """Return a verdict on every claim of a kind that probes can judge, in the order of *claims*."""
-    judged = {claim.id: claim for claim in claims if claim.kind in JUDGED}
-    by_object = {(claim.kind, claim.objects): claim.id for claim in judged.values()}
+    judged = [claim for claim in claims if claim.kind in JUDGED]
+    reading = Reading.of(judged, observations.networks)
     working = _working(observations)
     ledgers: dict[str, _Ledger] = defaultdict(_Ledger)
     for observation in observations.seen:
-        for claim_id, what, where in _contradicted(observation, observations.networks, judged, by_object):
-            ledgers[claim_id].against.append((observation, what, where))
+        for evidence in reading.against(observation):
+            ledgers[evidence.claim].against.append(evidence)
         doubt = _doubt(observation, working)
         for claim_id in observation.bears_on:
             ledger = ledgers[claim_id]
             ledger.tested.append(observation)
             if doubt:
                 ledger.doubts[doubt] += 1
-    return tuple(_verdict(claim, ledgers[claim.id], observations) for claim in judged.values())
+    return tuple(_verdict(claim, ledgers[claim.id], observations) for claim in judged)
 
 
 def _working(observations: Observations) -> Mapping[str, bool]:
@@ -90,7 +73,7 @@ def _working(observations: Observations) -> Mapping[str, bool]:
         if observation.expected is Expected.NOTHING:
             continue
         for proved in observation.proves:
-            arrived = observation.outcome is Outcome.DELIVERED
+            arrived = bool(observation.delivered)
             required = observation.expected is Expected.DELIVERED
             if arrived or required:
                 working[proved] = working.get(proved, False) or arrived
@@ -108,75 +91,12 @@ def _doubt(observation: Observation, working: Mapping[str, bool]) -> str:
     return ""
 
 
-def _contradicted(
-    observation: Observation,
-    networks: Mapping[str, str],
-    judged: Mapping[str, Claim],
-    by_object: Mapping[tuple[Kind, tuple[str, ...]], str],
-) -> Iterator[tuple[str, str, str]]:
-    """Yield (claim, what was seen, where) for each claim that this observation contradicts."""
-    about = {claim_id: judged[claim_id].kind for claim_id in observation.bears_on if claim_id in judged}
-    own = networks.get(observation.src, "")
-
-    def named(kind: Kind, *objects: str) -> Iterator[str]:
-        found = by_object.get((kind, objects))
-        if found is not None:
-            yield found
-
-    if observation.expected is Expected.DELIVERED and observation.outcome is Outcome.NOT_DELIVERED:
-        for claim_id, kind in about.items():
-            if kind in (Kind.EXACT, Kind.REACHABLE):
-                yield claim_id, "a legitimate packet does not arrive", observation.dst
-    for sighting in observation.sightings:
-        where = _place(sighting)
-        if _is_altered(observation, sighting):
-            for claim_id in named(Kind.CLEAN, observation.dst):
-                yield claim_id, sighting.what, where
-            continue
-        if observation.expected is Expected.NOTHING:
-            for claim_id, kind in about.items():
-                if kind in _TARGETED:
-                    yield claim_id, sighting.what, where
-        if sighting.point.kind in (PointKind.MANAGEMENT, PointKind.PACKET_IN):
-            hit = list(named(Kind.MANAGEMENT, observation.src))
-        elif sighting.network and sighting.network != own:
-            first, second = sorted((own, sighting.network))
-            hit = list(named(Kind.ISOLATED, first, second))
-        elif sighting.point.kind is PointKind.PORT:
-            hit = list(_within(observation, sighting, about, named(Kind.NO_SNIFFING, sighting.point.name)))
-        elif sighting.network:
-            hit = []  # its own network, forged: what it bears on has been named above
-        else:
-            hit = list(named(Kind.CLEAN, observation.src))
-        for claim_id in hit:
-            yield claim_id, sighting.what, where
-
-
-def _within(
-    observation: Observation, sighting: Sighting, about: Mapping[str, Kind], sniffing: Iterator[str]
-) -> Iterator[str]:
-    """Yield what is contradicted when a packet is seen at a port of its own network that may not have it."""
-    if sighting.point.name != observation.dst:
-        yield from sniffing
-    else:
-        yield from (claim for claim, kind in about.items() if kind in (Kind.EXACT, Kind.UNREACHABLE))
-
-
-def _is_altered(observation: Observation, sighting: Sighting) -> bool:
-    at_home = sighting.point.kind is PointKind.PORT and sighting.point.name == observation.dst
-    return at_home and observation.expected is not Expected.NOTHING
-
-
-def _place(sighting: Sighting) -> str:
-    return sighting.point.name if sighting.point.kind is PointKind.PORT else str(sighting.point)
-
-
 def _verdict(claim: Claim, ledger: _Ledger, observations: Observations) -> Verdict:
     covers = _covers(ledger, observations)
     if ledger.against:
-        observation, what, where = ledger.against[0]
-        count = len(ledger.against)
-        reason = f"{observation.probe}: {what} ({where})" + (f"; {count} packets in all" if count > 1 else "")
+        shown, count = min(ledger.against, key=lambda evidence: evidence.weight), len(ledger.against)
+        reason = f"{shown.observation.probe}: {shown.what} ({shown.where})"
+        reason += f"; {count} packets in all" if count > 1 else ""
         return Verdict(
             claim=claim.id,
             kind=claim.kind,
@@ -184,7 +104,7 @@ def _verdict(claim: Claim, ledger: _Ledger, observations: Observations) -> Verdi
             status=Status.VIOLATED,
             covers=covers,
             reason=reason,
-            counterexample=_witness(observation, where),
+            counterexample=_witness(shown),
         )
     reason = ""
     if not ledger.tested:
@@ -222,12 +142,13 @@ def _covers(ledger: _Ledger, observations: Observations) -> str:
     return "; ".join((words, *observations.limits))
 
 
-def _witness(observation: Observation, where: str) -> Counterexample:
-    *before, (src, frame) = observation.frames
+def _witness(shown: Evidence) -> Counterexample:
+    *before, (src, frame) = shown.observation.frames
     return Counterexample(
         src=src,
-        dst=where,
+        dst=shown.where,
         packet_hex=frame.hex(),
         packet=describe(frame),
         before=tuple((port, earlier.hex()) for port, earlier in before),
+        arrives=shown.arrives,
     )

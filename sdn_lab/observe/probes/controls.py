@@ -1,8 +1,8 @@
 """Positive controls: the words in which legitimate packets and what leans on them agree, and the packets.
 
-A control *proves* ``ip4 from red/vm1`` and ``ip4 to red/vm3`` once it was delivered.  What leans on a control that
-nothing in the scenario could prove (a port alone in its network; groups that admit nothing) is not doubted for
-that: the marker alone vouches for the capture then.
+A control *proves* ``ip4 from red/vm1`` and ``ip4 to red/vm3`` once it was delivered.  What leans on a
+control that nothing in the scenario could prove (a port alone in its network; groups that admit nothing) is
+not doubted for that: the marker alone vouches for the capture then.
 """
 
 from __future__ import annotations

@@ -1,23 +1,35 @@
 """FW-01, FW-02, FW-03: are the security groups exactly as written?
 
-FW-01 tries protocols that few allow, FW-02 the same refused flow from the same hypervisor and from another, FW-03 every
-place where some rule changes its mind: the port below a range, its ends, the port above.  What is allowed must
-arrive as surely as what is not must not.
+FW-01 tries protocols that few allow, FW-02 the same refused flow from the same hypervisor and from another,
+FW-03 every place where some rule changes its mind: the port below a range, its ends, the port above.  What
+is allowed must arrive as surely as what is not must not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sdn_lab.model.intent import Port, Scenario
 from sdn_lab.model.observation import Expected
-from sdn_lab.model.traffic import ICMP, ICMP_OF, ICMPV6, IPV6_EXTENSIONS, SCTP, TCP, UDP, Microflow
+from sdn_lab.model.traffic import (
+    DHCP_SERVER_PORTS,
+    ICMP,
+    ICMP_OF,
+    ICMPV6,
+    IPV6_EXTENSIONS,
+    SCTP,
+    TCP,
+    UDP,
+    Microflow,
+)
 from sdn_lab.observe import frames
 from sdn_lab.observe.case import Case, Family, Shot
 from sdn_lab.observe.probes.controls import crossing, proves
+from sdn_lab.observe.probes.reach import aimed
 from sdn_lab.observe.world import World
 
-# GRE, ESP, EIGRP, OSPF, IP in IP, VRRP, UDP-Lite, experimental, none, reserved; IGMP and the other family's ICMP
+# GRE, ESP, EIGRP, OSPF, IP in IP, VRRP, UDP-Lite, experimental, none; IGMP and the other family's ICMP
 FEW_PROTOCOLS = {
     4: (47, 50, 88, 89, 4, 112, 136, 253, 0, 255, 2, 58),
     6: (47, 50, 88, 89, 41, 112, 136, 253, 255, 2, 1),
@@ -45,42 +57,43 @@ def shot(world: World, src: Port, dst: Port, flow: Microflow, expected: Expected
 
 
 def protocols(world: World) -> Iterator[Case]:
-    """FW-01: IP protocols without ports; all 256 for one pair a family, a dozen for every other."""
+    """FW-01: IP protocols without ports: for one pair all 256, half over each family, for others a few.
+
+    All packets of such a protocol between two addresses are one connection, and what answers it may pass; so
+    each protocol is sent in one direction only.
+    """
     swept: set[int] = set()
-    for n, (src, dst) in enumerate(world.pairs()):
+    for src, dst in world.pairs():
         for family in (4, 6):
             addresses = next(world.flows(src, dst, family), None)
             if addresses is None:
                 continue
             planted = [p for p in world.constants.of("ip_proto") if p not in OWN_TESTS]
-            chosen = list(dict.fromkeys((*FEW_PROTOCOLS[family], *planted)))
-            if src.path < dst.path and family not in swept:
+            forward = src.path < dst.path
+            chosen = [*FEW_PROTOCOLS[family], *planted]
+            if forward and family not in swept:
                 swept.add(family)
-                chosen = [p for p in range(256) if p not in OWN_TESTS or p in FEW_PROTOCOLS[family]]
-            else:
-                chosen = chosen[n % 3 :: 3] + [p for p in FEW_PROTOCOLS[family][-2:]]
+                chosen += range(family // 6, 256, 2)
             for protocol in dict.fromkeys(chosen):
-                if family == 6 and protocol in NOT_CARRIED:
-                    continue
-                yield _portless(world, src, dst, world.flow(*addresses, protocol), "FW-01")
+                ours = protocol % 2 == (family // 6 if forward else 1 - family // 6)
+                known = OWN_TESTS - {ICMP_OF[10 - family]}
+                if ours and protocol not in known and not (family == 6 and protocol in NOT_CARRIED):
+                    flow = world.flow(*addresses, protocol)
+                    yield Case(probe="FW-01", shots=(shot(world, src, dst, flow),))
 
 
-def _portless(world: World, src: Port, dst: Port, flow: Microflow, probe: str) -> Case:
-    """Return a case for a protocol whose packets all share one connection per address pair.
+def _sctp(world: World, src: Port, dst: Port, flow: Microflow) -> Case:
+    """Return a case for SCTP, whose packets between two addresses are all one connection to OVS's tracker.
 
-    What both sides may send as an answer may pass once the other has sent anything, so only what neither the
-    groups nor an answer could let through is surely refused.  Refusals go first.
+    Over IPv4 the port with the lesser name sends first, over IPv6 the other: then nothing can be an answer.
+    What is sent the other way after that may pass as one, where the groups let answers pass.
     """
+    first = (src.path < dst.path) is (flow.family == 4)
     expected = world.expected(src, dst, flow)
-    if expected is Expected.NOTHING:
-        expected = world.answer(dst, src, flow.reversed())
-        if expected is Expected.DELIVERED:
-            expected = Expected.EITHER  # an answer to what was perhaps never asked
-    return Case(
-        probe=probe,
-        shots=(shot(world, src, dst, flow, expected),),
-        phase=0 if expected is Expected.NOTHING else 1,
-    )
+    if expected is Expected.NOTHING and not first and world.answer(dst, src, flow.reversed()) is not expected:
+        expected = Expected.EITHER
+    refused = expected is Expected.NOTHING and first
+    return Case(probe="FW-03", shots=(shot(world, src, dst, flow, expected),), phase=0 if refused else 1)
 
 
 def same_hypervisor(world: World) -> Iterator[Case]:
@@ -121,7 +134,35 @@ def boundaries(world: World) -> Iterator[Case]:
                         flow = world.flow(*addresses, protocol, number)
                         yield Case(probe="FW-03", shots=(shot(world, src, dst, flow),))
                 for number in world.boundaries(src, dst, SCTP):
-                    yield _portless(world, src, dst, world.flow(*addresses, SCTP, number), "FW-03")
+                    yield _sctp(world, src, dst, world.flow(*addresses, SCTP, number))
+    for src in world.ports:
+        yield from _dhcp(world, src)
+    yield from _wishes(world)
+
+
+def _dhcp(world: World, src: Port) -> Iterator[Case]:
+    """Yield DHCP server's and client's datagrams to a neighbour: they stop at the port."""
+    for dst in world.peers(src)[:1]:
+        for family in (4, 6):
+            server = DHCP_SERVER_PORTS[family]
+            for a, b in world.flows(src, dst, family):
+                for sport, dport in ((server, server + 1), (server, 80), (server + 1, server)):
+                    flow = replace(world.flow(a, b, UDP, dport), src_l4=sport)
+                    yield Case(probe="FW-03", shots=(shot(world, src, dst, flow),))
+
+
+def _wishes(world: World) -> Iterator[Case]:
+    """Yield what the scenario's intents say of ports of different networks."""
+    for src, dst in world.wished_pairs():
+        for family in (4, 6):
+            for addresses in world.flows(src, dst, family):
+                for protocol in (TCP, UDP, ICMP_OF[family]):
+                    for number in world.boundaries(src, dst, protocol):
+                        flow = world.flow(*addresses, protocol, number)
+                        to, _ = aimed(world, src, dst.mac, flow)
+                        about = world.claims_on(src, dst, flow)
+                        made = shot(world, src, to or dst, flow)
+                        yield Case(probe="FW-03", shots=(replace(made, bears_on=(*about, *made.bears_on)),))
 
 
 def _peers(scenario: Scenario) -> bool:

@@ -1,7 +1,7 @@
 """MGMT-01: a tenant tries to talk to the controller, the database, a shell, or the hypervisor's own stack.
 
-Nothing may appear on a management interface: closed by absence of a path, not by refusal.  The addresses to try are
-the controller's, the VTEPs', and those that every host has.
+Nothing may appear on a management interface: closed by absence of a path, not by refusal.  The addresses to
+try are the controller's, the VTEPs', and those that every host has.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EVERYWHERE = {4: ("127.0.0.1", "169.254.169.254"), 6: ("::1", "fe80::1")}
 
 
 def cases(world: World) -> Iterator[Case]:
-    """Yield connection attempts, and a question for the address, from every port to every management address."""
+    """Yield connection attempts, and ARP requests, from every port to every management address."""
     for src in world.ports:
         here = world.assignment.datapaths[src.hypervisor]
         peer = next(iter(world.peers(src)), None)
@@ -32,7 +32,8 @@ def cases(world: World) -> Iterator[Case]:
             if own is None:
                 continue
             macs = (here.vtep_mac, frames.BROADCAST, *((peer.mac,) if peer else ()))
-            for n, service in enumerate(SERVICES):
+            services = SERVICES if address in world.management else SERVICES[turn % 3 :: 3]
+            for n, service in enumerate(services):
                 mac = macs[(turn + n) % len(macs)]
                 ends = Ends(eth_src=src.mac, eth_dst=mac, src=own, dst=address)
                 nonce = world.nonces.draw()

@@ -1,12 +1,13 @@
 """ID-03, ID-08: claiming somebody else's address by ARP and by neighbour discovery.
 
-Each forged message goes to the one who would believe it, a third port of the network (or the victim itself where
-there is no third), and must not even leave its hypervisor.  The honest message of the same kind is REACH-07's.
+Each forged message goes to the one who would believe it, a third port of the network (or the victim itself
+where there is no third), and must not even leave its hypervisor.  The honest message of the same kind is
+REACH-07's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 from sdn_lab.model.intent import IPAddress, Port, Scenario
@@ -19,6 +20,7 @@ from sdn_lab.observe.probes.controls import sent
 from sdn_lab.observe.world import World, address_of
 
 MOST_VICTIMS = 4
+FEW_FORGERIES = 5  # for every victim after the first
 ALL_NODES = ip_address("ff02::1")
 
 
@@ -57,30 +59,52 @@ def arp(world: World) -> Iterator[Case]:
         own = address_of(src, 4) or ip_address("0.0.0.0")  # noqa: S104 - an address to claim, not to bind
         for victim, address, believer in victims(world, src, 4):
             tpa = address_of(believer, 4) or address
-            for frame, nonce in _arp_forgeries(world, src, victim, believer, own, address, tpa):
+            first = victim is world.peers(src)[0]
+            for frame, nonce in _arp_forgeries(
+                world, src, victim, believer, own, address, tpa, few=not first
+            ):
                 yield Case(
                     probe="ID-03", shots=(forged(world, src, believer, frame, nonce, *sent("arp", src)),)
                 )
-        believer = next((p for p in world.peers(src) if address_of(p, 4)), None)
-        for address in _foreign(world, src, 4):
-            if believer is not None:
-                nonce = world.nonces.draw()
-                tpa = address_of(believer, 4)
-                assert tpa is not None
-                frame = frames.arp(src.mac, believer.mac, 2, src.mac, address, believer.mac, tpa, nonce)
-                yield Case(
-                    probe="ID-03", shots=(forged(world, src, believer, frame, nonce, *sent("arp", src)),)
-                )
-        for stranger in world.strangers(src)[:2]:
-            tpa = address_of(stranger, 4)
-            if tpa is not None and world.owner(src, stranger.mac) is None:
-                nonce = world.nonces.draw()
-                frame = frames.arp(src.mac, stranger.mac, 2, src.mac, tpa, stranger.mac, tpa, nonce)
-                yield Case(probe="ID-03", shots=(forged(world, src, stranger, frame, nonce),))
+        yield from _arp_nobody(world, src)
+
+
+def _arp_nobody(world: World, src: Port) -> Iterator[Case]:
+    """Yield claims to addresses that are nobody's here, and to a stranger's before the stranger."""
+    listener = _with_address(world, src, 4)
+    for address in _foreign(world, src, 4):
+        if listener is not None:
+            nonce = world.nonces.draw()
+            peer, tpa = listener
+            frame = frames.arp(src.mac, peer.mac, 2, src.mac, address, peer.mac, tpa, nonce)
+            yield Case(probe="ID-03", shots=(forged(world, src, peer, frame, nonce, *sent("arp", src)),))
+    for stranger in world.strangers(src)[:2]:
+        theirs = address_of(stranger, 4)
+        if theirs is not None and world.owner(src, stranger.mac) is None:
+            nonce = world.nonces.draw()
+            frame = frames.arp(src.mac, stranger.mac, 2, src.mac, theirs, stranger.mac, theirs, nonce)
+            yield Case(probe="ID-03", shots=(forged(world, src, stranger, frame, nonce),))
+
+
+def _with_address(world: World, src: Port, family: int) -> tuple[Port, IPAddress] | None:
+    """Return the first neighbour of *src* that has an address of *family*, and the address."""
+    for peer in world.peers(src):
+        address = address_of(peer, family)
+        if address is not None:
+            return peer, address
+    return None
 
 
 def _arp_forgeries(
-    world: World, src: Port, victim: Port, believer: Port, own: IPAddress, spa: IPAddress, tpa: IPAddress
+    world: World,
+    src: Port,
+    victim: Port,
+    believer: Port,
+    own: IPAddress,
+    spa: IPAddress,
+    tpa: IPAddress,
+    *,
+    few: bool,
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield forged ARP messages that claim *spa*, *victim*'s address; the sender is *src*, who owns *own*."""
     rows = (
@@ -99,7 +123,7 @@ def _arp_forgeries(
         (src.mac, believer.mac, 3, src.mac, own, believer.mac, tpa),  # reverse ARP's operations
         (src.mac, believer.mac, 8, src.mac, own, believer.mac, tpa),
     )
-    for row in rows:
+    for row in rows[:FEW_FORGERIES] if few else rows:
         nonce = world.nonces.draw()
         yield frames.arp(*row, nonce), nonce
 
@@ -110,15 +134,15 @@ def nd(world: World) -> Iterator[Case]:
         own = address_of(src, 6) or frames.link_local(src.mac)
         for victim, address, believer in victims(world, src, 6):
             dst = address_of(believer, 6) or address
-            for frame, nonce in _nd_forgeries(world, src, victim, believer, own, address, dst):
+            first = victim is world.peers(src)[0]
+            for frame, nonce in _nd_forgeries(world, src, victim, believer, own, address, dst, few=not first):
                 yield Case(
                     probe="ID-08", shots=(forged(world, src, believer, frame, nonce, *sent("nd", src)),)
                 )
-        believer = next((p for p in world.peers(src) if address_of(p, 6)), None)
-        if believer is None:
+        listener = _with_address(world, src, 6)
+        if listener is None:
             continue
-        dst = address_of(believer, 6)
-        assert dst is not None
+        believer, dst = listener
         for address in _foreign(world, src, 6):
             nonce = world.nonces.draw()
             ends = Ends(eth_src=src.mac, eth_dst=believer.mac, src=own, dst=dst)
@@ -135,7 +159,15 @@ def nd(world: World) -> Iterator[Case]:
 
 
 def _nd_forgeries(
-    world: World, src: Port, victim: Port, believer: Port, own: IPAddress, target: IPAddress, dst: IPAddress
+    world: World,
+    src: Port,
+    victim: Port,
+    believer: Port,
+    own: IPAddress,
+    target: IPAddress,
+    dst: IPAddress,
+    *,
+    few: bool,
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield forged neighbour messages that claim *target*, *victim*'s address, before *believer*."""
     honest = Ends(eth_src=src.mac, eth_dst=believer.mac, src=own, dst=dst)
@@ -147,7 +179,7 @@ def _nd_forgeries(
     own_asking = Ends(eth_src=src.mac, eth_dst=group_mac, src=own, dst=group)
     nobody_asking = Ends(eth_src=src.mac, eth_dst=group_mac, src=ip_address("::"), dst=group)
     victims_local = Ends(eth_src=src.mac, eth_dst=believer.mac, src=frames.link_local(victim.mac), dst=dst)
-    makers = (
+    makers: tuple[Callable[[bytes], bytes], ...] = (
         lambda n: frames.advertise(honest, target, src.mac, n),
         lambda n: frames.advertise(lying, target, src.mac, n),
         lambda n: frames.advertise(lying, target, None, n),
@@ -164,13 +196,13 @@ def _nd_forgeries(
         lambda n: frames.solicit(own_asking, dst, src.mac, n, code=1),
         lambda n: frames.solicit(nobody_asking, dst, None, n),  # blocks the believer's address
     )
-    for make in makers:
+    for make in makers[:FEW_FORGERIES] if few else makers:
         nonce = world.nonces.draw()
         yield make(nonce), nonce
 
 
 def _foreign(world: World, src: Port, family: int) -> list[IPAddress]:
-    """Return addresses that are nobody's in *src*'s network: unowned, other networks', planted in the tables."""
+    """Return addresses that are nobody's in *src*'s network: free, planted in tables, strangers'."""
     own = {ip for p in world.members(src.network) for ip in p.ips}
     nobody = world.unowned(src, family)
     names = ("ipv4_src", "arp_spa") if family == 4 else ("ipv6_src", "nd_target")

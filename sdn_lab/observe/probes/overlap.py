@@ -1,6 +1,6 @@
 """ID-01, ID-02: networks with the same addresses, and the same MACs, at the same time.
 
-Two senders in different networks send to one and the same address at once, each with its own nonce: each must
+Senders in different networks send to one and the same address at once, each with its own nonce: each must
 arrive in its own network.  Then the owners of one MAC address take turns to show it, which is what makes a
 shared learning table forget whose it is, and a neighbour's packet must still find its own.
 """
@@ -8,10 +8,11 @@ shared learning table forget whose it is, and a neighbour's packet must still fi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
+from typing import TypeVar
 
-from sdn_lab.model.intent import IPAddress, Port, Scenario
+from sdn_lab.model.intent import Port, Scenario
 from sdn_lab.model.observation import Expected
 from sdn_lab.model.verdict import Kind
 from sdn_lab.observe import frames
@@ -20,38 +21,37 @@ from sdn_lab.observe.probes.controls import bystanders, proves, resolution_reply
 from sdn_lab.observe.world import World
 
 MOST_PAIRS = 400
+_Key = TypeVar("_Key")
 
 
 def same_address(world: World) -> Iterator[Case]:
     """ID-01."""
     for a, b, address in _sharing(world, lambda port: port.ips):
-        assert not isinstance(address, str)
-        for owner in (a, b):
-            sender = next((p for p in world.peers(owner) if world.sample(p, owner, address.version)), None)
-            if sender is None:
-                continue
-            flow = world.sample(sender, owner, address.version)
-            assert flow is not None
-            other = b if owner is a else a
-            yield Case(probe="ID-01", shots=(_own(world, sender, owner, other),))
+        for owner, other in ((a, b), (b, a)):
+            sender = _sender(world, owner, address.version)
+            if sender is not None:
+                yield Case(probe="ID-01", shots=(_own(world, sender, owner, other, address.version),))
 
 
 def same_mac(world: World) -> Iterator[Case]:
     """ID-02."""
     for a, b, _ in _sharing(world, lambda port: (port.mac,)):
         for owner, other in ((a, b), (b, a)):
-            sender = next((p for p in world.peers(owner) if _common_family(world, p, owner)), None)
-            rival = next(iter(world.peers(other)), None)
-            if sender is None or rival is None:
-                continue
-            claims = [resolution_reply(world, owner, sender, 4), resolution_reply(world, other, rival, 4)] * 1
-            shown = [shot for shot in claims if shot is not None]
-            yield Case(probe="ID-02", shots=(*shown, _own(world, sender, owner, other)))
+            family = next((f for f in (4, 6) if _sender(world, owner, f)), 4)
+            sender, rival = _sender(world, owner, family), next(iter(world.peers(other)), None)
+            if sender is not None and rival is not None:
+                shown = (resolution_reply(world, *pair, family) for pair in ((owner, sender), (other, rival)))
+                last = _own(world, sender, owner, other, family)
+                yield Case(probe="ID-02", shots=(*(shot for shot in shown if shot is not None), last))
 
 
-def _own(world: World, sender: Port, owner: Port, other: Port) -> Shot:
+def _sender(world: World, owner: Port, family: int) -> Port | None:
+    """Return a neighbour that may open a flow to *owner*."""
+    return next((p for p in world.peers(owner) if world.sample(p, owner, family)), None)
+
+
+def _own(world: World, sender: Port, owner: Port, other: Port, family: int) -> Shot:
     """Return a legitimate packet to *owner* that *other*, who has the same address, must not see."""
-    family = _common_family(world, sender, owner)
     flow = world.sample(sender, owner, family)
     assert flow is not None
     nonce = world.nonces.draw()
@@ -71,15 +71,11 @@ def _own(world: World, sender: Port, owner: Port, other: Port) -> Shot:
     )
 
 
-def _common_family(world: World, sender: Port, owner: Port) -> int:
-    return next((family for family in (4, 6) if world.sample(sender, owner, family)), 0)
-
-
-def _sharing(world: World, keys: object) -> Iterator[tuple[Port, Port, IPAddress | str]]:
-    """Yield pairs of ports of different networks that share an address (by *keys*), a bounded number."""
-    holders: dict[IPAddress | str, list[Port]] = defaultdict(list)
+def _sharing(world: World, keys: Callable[[Port], Iterable[_Key]]) -> Sequence[tuple[Port, Port, _Key]]:
+    """Return pairs of ports of different networks that share an address (by *keys*), a bounded number."""
+    holders: dict[_Key, list[Port]] = defaultdict(list)
     for port in world.ports:
-        for key in keys(port):  # type: ignore[operator]
+        for key in keys(port):
             holders[key].append(port)
     found = [
         (a, b, key)
@@ -87,7 +83,7 @@ def _sharing(world: World, keys: object) -> Iterator[tuple[Port, Port, IPAddress
         for a, b in combinations(ports, 2)
         if a.network != b.network
     ]
-    yield from found if len(found) <= MOST_PAIRS else world.random.sample(found, MOST_PAIRS)
+    return found if len(found) <= MOST_PAIRS else world.random.sample(found, MOST_PAIRS)
 
 
 def _share(scenario: Scenario, *, macs: bool) -> bool:

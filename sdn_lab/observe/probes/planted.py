@@ -1,8 +1,8 @@
 """FW-17: packets made to measure for entries that look at what no claim speaks of.
 
-An entry that tests DSCP, a TTL, a flow label or a source port may be a way around everything else.  So for each such
-entry in the dumped tables a packet that satisfies those tests is sent where it must not arrive: as a flow that the
-groups refuse, and to a stranger.
+An entry that tests DSCP, a TTL, a flow label or a source port may be a way around everything else.  So for
+each such entry in the dumped tables a packet that satisfies those tests is sent where it must not arrive:
+as a flow that the groups refuse, and to a stranger.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """REACH: may a packet get to where the scenario does not let it?
 
 REACH-01 sends to the MAC and address of every stranger, and EtherTypes that nobody may send; REACH-03 to
-everybody at once; REACH-05 to nobody; REACH-07 sends what is allowed and looks who else sees it, which makes it the
-positive control of all the others.
+everybody at once; REACH-05 to nobody; REACH-07 sends what is allowed and looks who else sees it, which
+makes it the positive control of all the others.
 
-Overlapping networks: a packet for a stranger's MAC and address may just as well be for the sender's own neighbour
-with the same ones.  `aimed` says who it is for, in the sender's own network.
+Overlapping networks: a packet for a stranger's MAC and address may just as well be for the sender's own
+neighbour with the same ones.  `aimed` says who it is for, in the sender's own network.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from sdn_lab.model.intent import IPAddress, Port, Scenario
+from sdn_lab.model.intent import Port, Scenario
 from sdn_lab.model.observation import Expected
-from sdn_lab.model.traffic import TCP, UDP, Microflow
+from sdn_lab.model.traffic import SCTP, TCP, UDP, Microflow
 from sdn_lab.model.verdict import Kind
 from sdn_lab.observe import frames
 from sdn_lab.observe.case import Case, Family, Shot
@@ -64,7 +64,7 @@ def aimed(world: World, src: Port, mac: str, flow: Microflow) -> tuple[Port | No
 
 
 def open_number(world: World, dst: Port, family: int) -> tuple[int, int]:
-    """Return (protocol, L4 port) that *dst* admits from somebody, or UDP to 9: the packet most likely to pass."""
+    """Return a (protocol, L4 port) that *dst* admits from somebody: what is most likely to pass."""
     for peer in world.peers(dst):
         flow = world.sample(peer, dst, family)
         if flow is not None and flow.protocol in (TCP, UDP):
@@ -145,10 +145,10 @@ def broadcast(world: World) -> Iterator[Case]:
 
 def _to_everybody(world: World, src: Port) -> Iterator[tuple[bytes, bytes]]:
     own4, own6 = address_of(src, 4), address_of(src, 6)
-    foreign = {ip for p in world.strangers(src) for ip in p.ips} - {
-        ip for p in world.members(src.network) for ip in p.ips
-    }
-    asked4: list[IPAddress] = sorted((ip for ip in foreign if ip.version == 4), key=int)[:4]
+    own = {ip for p in world.members(src.network) for ip in p.ips}
+    theirs = dict.fromkeys(ip for p in world.strangers(src) for ip in p.ips)
+    foreign = [ip for ip in theirs if ip not in own]
+    asked4 = [ip for ip in foreign if ip.version == 4][:4]
     nonce = world.nonces.draw()
     yield frames.raw(src.mac, frames.BROADCAST, 0x88B5, nonce), nonce
     if own4 is not None:
@@ -174,7 +174,7 @@ def _to_everybody(world: World, src: Port) -> Iterator[tuple[bytes, bytes]]:
             nonce,
         )
         nobody = world.unowned(src, 6)
-        asked6: list[IPAddress] = sorted((ip for ip in foreign if ip.version == 6), key=int)[:4]
+        asked6 = [ip for ip in foreign if ip.version == 6][:4]
         for target in [*asked6, *([nobody] if nobody else [])]:
             mac, group = frames.solicited_node(target)
             nonce = world.nonces.draw()
@@ -223,6 +223,7 @@ def sniff(world: World) -> Iterator[Case]:
                 nonce = world.nonces.draw()
                 yield Case(
                     probe="REACH-07",
+                    phase=1 if flow.protocol == SCTP else 0,  # see `groups`: SCTP's refusals go first
                     shots=(
                         Shot(
                             src=src.path,

@@ -1,7 +1,7 @@
 """ID-14, ID-15, ID-16: forged IPv4, IPv6 and MAC source addresses.
 
-A forged packet is chosen so that nothing but port security stands in its way: its flow is one that the groups would
-admit from the victim whose address it borrows, and from the forger's own side too.
+A forged packet is chosen so that nothing but port security stands in its way: its flow is one that the
+groups would admit from the victim whose address it borrows, and from the forger's own side too.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def addresses(family: int, name: str) -> Family:
 
 
 def _forgeries(world: World, src: Port, dst: Port, family: int) -> list[IPAddress]:
-    """Return source addresses that are not *src*'s: its neighbours' first, then nobody's, then impossible ones."""
+    """Return addresses that are not *src*'s: its neighbours' first, then nobody's, then impossible ones."""
     neighbours = [ip for p in world.peers(src) if p.path != dst.path for ip in p.ips]
     nobody = world.unowned(src, family)
     name = "ipv4_src" if family == 4 else "ipv6_src"
@@ -101,15 +101,25 @@ def mac(world: World) -> Iterator[Case]:
         targets = [*world.peers(src)[:MOST_TARGETS], *world.strangers(src)[:1]]
         for turn, dst in enumerate(targets):
             chosen = [m for m in dict.fromkeys(macs) if m != src.mac][: MOST_FORGED if turn == 0 else 3]
-            for forged_mac in chosen:
-                for frame, nonce, control in _with_mac(world, src, dst, forged_mac):
+            for place, forged_mac in enumerate(chosen):
+                few = turn > 0 or place >= MOST_TARGETS
+                for frame, nonce, control in _with_mac(
+                    world, src, dst, forged_mac, only=place % 4 if few else None
+                ):
                     yield Case(
                         probe="ID-16", shots=(forged(world, src, dst, frame, nonce, *sent(control, src)),)
                     )
 
 
-def _with_mac(world: World, src: Port, dst: Port, mac_: str) -> Iterator[tuple[bytes, bytes, str]]:
-    """Yield *src*'s otherwise honest packets to *dst* with another source MAC."""
+def _with_mac(
+    world: World, src: Port, dst: Port, mac_: str, *, only: int | None
+) -> Iterator[tuple[bytes, bytes, str]]:
+    """Yield *src*'s otherwise honest packets to *dst* under another MAC: all kinds, or *only* one."""
+    made = list(_masked(world, src, dst, mac_))
+    yield from made if only is None or not made else [made[only % len(made)]]
+
+
+def _masked(world: World, src: Port, dst: Port, mac_: str) -> Iterator[tuple[bytes, bytes, str]]:
     for family in (4, 6):
         a, b = address_of(src, family), address_of(dst, family)
         if a is None or b is None:

@@ -1,16 +1,17 @@
 """FW-08, FW-10: connection tracking, in order and out of order.
 
-FW-08: whole conversations where they are allowed (handshake and data, question and answer, echo, an error about
-one's own datagram), which are also the positive control; then what only pretends to belong to one: bare ACK, RST,
-SYN-ACK, odd flags; packets after a refused opening; the answer to a flow that was refused.
-FW-10: a conversation in one network, and its next packet forged in another network with the same addresses: if the
-two share a conntrack zone, it passes.
+FW-08: whole conversations where they are allowed (handshake and data, question and answer, echo, an error
+about one's own datagram), which are also the positive control; then what only pretends to belong to one:
+bare ACK, RST, SYN-ACK, odd flags; packets after a refused opening; the answer to a flow that was refused.
+FW-10: a conversation in one network, and its next packet forged in another network with the same addresses:
+if the two share a conntrack zone, it passes.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sdn_lab.model.intent import Port, Scenario
 from sdn_lab.model.observation import Expected
@@ -34,16 +35,35 @@ from sdn_lab.observe.frames import (
 from sdn_lab.observe.probes.controls import crossing, proves
 from sdn_lab.observe.world import World
 
-ALWAYS_SCANNED = (ACK, RST, SYN | ACK, FIN, 0)
-SCANNED = (*ALWAYS_SCANNED, PSH | ACK, FIN | ACK, RST | ACK, FIN | PSH | URG, SYN | FIN, SYN | RST)
+ALWAYS_SCANNED = {True: (ACK, RST), False: (ACK, SYN | ACK)}  # an open port, a closed one
+SCANNED = (
+    ACK,
+    RST,
+    SYN | ACK,
+    FIN,
+    0,
+    PSH | ACK,
+    FIN | ACK,
+    RST | ACK,
+    FIN | PSH | URG,
+    SYN | FIN,
+    SYN | RST,
+)
 ECHO = {4: 8, 6: 128}
 
 
 def segment(
-    world: World, src: Port, dst: Port, flow: Microflow, flags: int, expected: Expected, *, answering: bool = False,
+    world: World,
+    src: Port,
+    dst: Port,
+    flow: Microflow,
+    flags: int,
+    expected: Expected,
+    *,
+    answering: bool = False,
     data: bool = False,
-) -> Shot:  # fmt: skip
-    """Return a segment of the connection *flow* from *src* to *dst*; *answering*: by *dst*, with ports exchanged."""
+) -> Shot:
+    """Return a segment of the connection *flow* from *src* to *dst*; *answering*: from *dst* to *src*."""
     sender, receiver = (dst, src) if answering else (src, dst)
     at = flow.reversed() if answering else flow
     ends = Ends(eth_src=sender.mac, eth_dst=receiver.mac, src=at.src, dst=at.dst)
@@ -80,7 +100,10 @@ def _datagram(world: World, src: Port, dst: Port, flow: Microflow, expected: Exp
 
 
 def _find(world: World, src: Port, dst: Port, family: int, protocol: int, *, opens: bool) -> Microflow | None:
-    """Return a fresh flow that may, or may not, be opened; a refused one that *src*'s own group lets go if possible."""
+    """Return a fresh flow that may, or may not, be opened.
+
+    Of those that may not, one that *src*'s own groups let go, if there is one: then some tracker knows it.
+    """
     spare = None
     for a, b in world.flows(src, dst, family):
         for number in world.boundaries(src, dst, protocol):
@@ -106,7 +129,7 @@ def conversations(world: World) -> Iterator[Case]:
             yield from _datagrams(world, src, dst, family)
             full = f"{dst.path}/{family}" not in scanned_fully
             scanned_fully.add(f"{dst.path}/{family}")
-            yield from _scan(world, src, dst, family, SCANNED if full else ALWAYS_SCANNED)
+            yield from _scan(world, src, dst, family, full=full)
 
 
 def _handshake(world: World, src: Port, dst: Port, flow: Microflow) -> tuple[Shot, ...]:
@@ -126,7 +149,16 @@ def _after_refusal(world: World, src: Port, dst: Port, flow: Microflow) -> Itera
     yield segment(world, src, dst, flow, SYN, nothing)
     yield segment(world, src, dst, flow, ACK, nothing)
     yield segment(world, src, dst, flow, PSH | ACK, nothing, data=True)
-    yield segment(world, src, dst, flow, SYN | ACK, world.answer(src, dst, flow), answering=True)
+    back = world.answer(src, dst, flow)
+    yield segment(
+        world, src, dst, flow, SYN, _at_least(back, world, dst, src, flow.reversed()), answering=True
+    )
+    yield segment(world, src, dst, flow, SYN | ACK, back, answering=True)
+
+
+def _at_least(answer: Expected, world: World, src: Port, dst: Port, flow: Microflow) -> Expected:
+    """Return what to expect of a packet that may pass as an answer, or as the opening of *flow*."""
+    return Expected.DELIVERED if world.opens(src, dst, flow) else answer
 
 
 def _datagrams(world: World, src: Port, dst: Port, family: int) -> Iterator[Case]:
@@ -148,8 +180,7 @@ def _datagrams(world: World, src: Port, dst: Port, family: int) -> Iterator[Case
     if refused is not None:
         question = _datagram(world, src, dst, refused, Expected.NOTHING)
         back = refused.reversed()
-        allowed = world.opens(dst, src, back)
-        expected = Expected.DELIVERED if allowed else world.answer(src, dst, refused)
+        expected = _at_least(world.answer(src, dst, refused), world, dst, src, back)
         yield Case(probe="FW-08", shots=(question, _datagram(world, dst, src, back, expected)))
     addresses = next(world.flows(src, dst, family), None)
     if addresses is not None:
@@ -166,21 +197,21 @@ def _echo(world: World, src: Port, dst: Port, flow: Microflow) -> Case:
     return Case(probe="FW-08", shots=(request, reply))
 
 
-def _scan(world: World, src: Port, dst: Port, family: int, flags: tuple[int, ...]) -> Iterator[Case]:
+def _scan(world: World, src: Port, dst: Port, family: int, *, full: bool) -> Iterator[Case]:
     """Yield segments out of nowhere, to a port that is open and to one that is not; only a SYN may open."""
     for opens in (True, False):
-        for flag in flags:
+        for flag in SCANNED if full else ALWAYS_SCANNED[opens]:
             flow = _find(world, src, dst, family, TCP, opens=opens)
             if flow is not None:
                 yield Case(probe="FW-08", shots=(segment(world, src, dst, flow, flag, Expected.NOTHING),))
         flow = _find(world, src, dst, family, TCP, opens=opens)
-        if flow is not None:
+        if flow is not None and full:
             expected = world.expected(src, dst, flow)
             yield Case(probe="FW-08", shots=(segment(world, src, dst, flow, SYN | ECE | CWR, expected),))
 
 
 def collisions(world: World) -> Iterator[Case]:
-    """FW-10: for every conversation, its next packets forged by the ports with the same addresses elsewhere."""
+    """FW-10: every conversation's next packets, forged by ports with the same addresses elsewhere."""
     twins: dict[object, list[Port]] = defaultdict(list)
     for port in world.ports:
         for ip in port.ips:
@@ -188,13 +219,14 @@ def collisions(world: World) -> Iterator[Case]:
     for src, dst in world.pairs():
         for family in (4, 6):
             for protocol in (TCP, UDP):
-                flow = _find(world, src, dst, family, protocol, opens=True)
-                if flow is None:
-                    continue
-                for a, b in _twin_pairs(twins[flow.src], twins[flow.dst], src):
-                    flow = _find(world, src, dst, family, protocol, opens=True)
-                    assert flow is not None
-                    yield Case(probe="FW-10", shots=tuple(_forged(world, src, dst, a, b, flow)))
+                for opens in (True, False):
+                    made = _find(world, src, dst, family, protocol, opens=opens)
+                    if made is None or not (opens or world.semantics(src, dst).egress.admits(made)):
+                        continue
+                    for a, b in _twin_pairs(twins[made.src], twins[made.dst], src):
+                        flow = replace(made, src_l4=world.l4_port())
+                        yield Case(probe="FW-10", shots=tuple(_forged(world, src, dst, a, b, flow)))
+                    break
 
 
 def _twin_pairs(sources: list[Port], destinations: list[Port], src: Port) -> Iterator[tuple[Port, Port]]:
@@ -205,39 +237,33 @@ def _twin_pairs(sources: list[Port], destinations: list[Port], src: Port) -> Ite
 
 
 def _forged(world: World, src: Port, dst: Port, a: Port, b: Port, flow: Microflow) -> Iterator[Shot]:
-    """Yield *flow* between *src* and *dst*, then its next packets between *a* and *b*, who have the same addresses."""
-    arrives, nothing = Expected.DELIVERED, Expected.NOTHING
-    if flow.protocol == TCP:
-        yield segment(world, src, dst, flow, SYN, arrives)
-        for shot in (
-            segment(world, a, b, flow, SYN | ACK, nothing, answering=True),
-            segment(world, a, b, flow, ACK, nothing),
-        ):
-            yield _apart(world, shot, src, a)
-        yield segment(world, src, dst, flow, SYN | ACK, arrives, answering=True)
+    """Yield *flow* from *src* to *dst*, and its next packets between *a* and *b* with the same addresses."""
+    nothing, back = Expected.NOTHING, flow.reversed()
+    opened = world.expected(src, dst, flow)
+    if flow.protocol == UDP:
+        yield _datagram(world, src, dst, flow, opened)
+        yield _apart(world, _datagram(world, b, a, back, world.expected(b, a, back)), src, a)
+        return
+    reverse = world.expected(b, a, back)
+    yield segment(world, src, dst, flow, SYN, opened)
+    for shot in (
+        segment(world, a, b, flow, SYN, reverse, answering=True),
+        segment(world, a, b, flow, SYN | ACK, nothing, answering=True),
+        segment(world, a, b, flow, ACK, nothing),
+    ):
+        yield _apart(world, shot, src, a)
+    if opened is Expected.DELIVERED and reverse is nothing:
+        yield segment(world, src, dst, flow, SYN | ACK, opened, answering=True)
         for shot in (
             segment(world, a, b, flow, PSH | ACK, nothing, data=True),
             segment(world, a, b, flow, PSH | ACK, nothing, answering=True, data=True),
         ):
             yield _apart(world, shot, src, a)
-    else:
-        yield _datagram(world, src, dst, flow, arrives)
-        back = flow.reversed()
-        yield _apart(world, _datagram(world, b, a, back, world.expected(b, a, back)), src, a)
 
 
 def _apart(world: World, shot: Shot, src: Port, twin: Port) -> Shot:
     """Return *shot* as a test of the isolation of *src*'s and *twin*'s networks too."""
-    return Shot(
-        src=shot.src,
-        dst=shot.dst,
-        frame=shot.frame,
-        nonce=shot.nonce,
-        expected=shot.expected,
-        bears_on=(*shot.bears_on, *world.isolation(src, twin)),
-        proves=shot.proves,
-        leans_on=shot.leans_on,
-    )
+    return replace(shot, bears_on=(*shot.bears_on, *world.isolation(src, twin)))
 
 
 def _peers(scenario: Scenario) -> bool:

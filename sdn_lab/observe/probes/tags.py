@@ -1,7 +1,8 @@
 """TAG-01 (with TAG-02 and TAG-03): VLAN tags from a tenant, single, stacked, and of priority only.
 
-Networks are not VLANs here: whatever a tenant tags must stop at its port, whether the tag would be taken for a
-network, stripped on the way, or carried along.  The frame inside is one that would be delivered without its tag.
+Networks are not VLANs here: whatever a tenant tags must stop at its port, whether the tag would be taken
+for a network, stripped on the way, or carried along.  The frame inside is one that would be delivered
+without its tag.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ MOST_IDS = 24
 
 
 def vlan_ids(world: World) -> list[int]:
-    """Return VLAN ids to try: those in the tables first, then usual ones, then those a numbering might give."""
+    """Return VLAN ids to try: from the tables, then usual ones, then what a numbering might give."""
     planted = [vid & 0xFFF for vid in world.constants.of("vlan_vid")]
     vnis = [network.vni & 0xFFF for network in world.scenario.networks]
     counted = range(1, len(world.scenario.networks) + 1)

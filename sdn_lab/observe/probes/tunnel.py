@@ -1,8 +1,8 @@
 """TUN-01: a tenant crafts what only a hypervisor may send, a VXLAN (or Geneve) frame to a VTEP.
 
-The inner frame is one that would be delivered to a stranger, under the stranger's VNI.  Nothing of it may be decapsulated,
-nor reach the underlay outside a tunnel.  Inside its own network a tenant may tunnel to whom it likes: then the
-platform carries it as plain UDP.
+The inner frame is one that would be delivered to a stranger, under the stranger's VNI.  Nothing of it may
+be decapsulated, nor reach the underlay outside a tunnel.  Inside its own network a tenant may tunnel to
+whom it likes: then the platform carries it as plain UDP.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def cases(world: World) -> Iterator[Case]:
 
 
 def _targets(world: World, src: Port, dst: Port) -> Iterator[tuple[str, IPAddress, int]]:
-    """Yield (destination MAC, VTEP address, UDP port): the VTEPs of both hypervisors, by every way to get there."""
+    """Yield (destination MAC, VTEP, UDP port) for both hypervisors, by every way that may lead there."""
     here = world.assignment.datapaths[src.hypervisor]
     there = world.assignment.datapaths[dst.hypervisor]
     peer = next(iter(world.peers(src)), None)
