@@ -124,6 +124,7 @@ class Network:
             self._place(name)
             self._to_instance(name, frame)
         elif injection.point.kind is PointKind.UNDERLAY and name in self.physical:
+            self._see(PointKind.UNDERLAY, name, frame)
             self._enter(self.physical[name], frame, physical.UPLINK_OF_PORT)
         else:
             raise LabError(f"nothing can be injected at {injection.point}")
