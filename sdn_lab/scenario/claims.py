@@ -17,9 +17,9 @@ from itertools import combinations
 
 from sdn_lab.model.boundaries import worth_trying
 from sdn_lab.model.intent import Direction, Port, PortRange, Protocol, Rule, Scenario, Wish
-from sdn_lab.model.traffic import Microflow, Traffic
+from sdn_lab.model.traffic import ICMP, ICMPV6, Microflow, Traffic
 from sdn_lab.model.verdict import Claim, Kind
-from sdn_lab.scenario.semantics import Semantics, boxes, grant, pair
+from sdn_lab.scenario.semantics import NUMBER, Semantics, boxes, grant, pair
 
 __all__ = ["boundaries", "claims", "pair"]
 
@@ -41,8 +41,21 @@ def claims(scenario: Scenario) -> tuple[Claim, ...]:
 
 
 def boundaries(scenario: Scenario, source: Port, destination: Port) -> tuple[Microflow, ...]:
-    """Return the microflows worth trying from one port to another: admitted, refused, and at the edge."""
-    return worth_trying(pair(scenario, source, destination), source, destination)
+    """Return the microflows worth trying from one port to another: admitted, refused, and at the edge.
+
+    Edges are those of every rule of either port's groups, whomever it is about, and of every intent.
+    """
+    rules = [r for path in (*source.groups, *destination.groups) for r in scenario.security_group(path).rules]
+    named: dict[int, set[int]] = {}
+    spoken = [(r.protocol, r.l4_ports) for r in rules] + [(w.protocol, w.l4_ports) for w in scenario.wishes]
+    for protocol, l4_ports in spoken:
+        if protocol in NUMBER:
+            ends = (end for ports in l4_ports or () for end in (ports.first, ports.last))
+            named.setdefault(NUMBER[protocol], set()).update(ends)
+    for rule in rules:
+        named.setdefault(ICMP, set()).update(rule.icmp_types_v4 or ())
+        named.setdefault(ICMPV6, set()).update(rule.icmp_types_v6 or ())
+    return worth_trying(pair(scenario, source, destination), source, destination, named)
 
 
 def _isolated(scenario: Scenario) -> list[Claim]:

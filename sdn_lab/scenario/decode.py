@@ -20,60 +20,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
-from sdn_lab.scenario import format as format_
 from sdn_lab.scenario.complaint import Complaints, quote
 from sdn_lab.scenario.document import Document, Path
-from sdn_lab.scenario.format import BROKEN, File, Part
+from sdn_lab.scenario.format import BROKEN, File
+from sdn_lab.scenario.parts import KEY, STAND_INS, UNITS, called, fits, known_keys
 from sdn_lab.scenario.refused import NEVER, NOT_YET
 
-ANY: Final = "*"  # stands for one step of a path
-KEY: Final = "[key]"  # pydantic's last step when a key, not its value, is at fault
-UNITS: tuple[Path, ...] = (
-    ("tenants", ANY, "networks", ANY),
-    ("tenants", ANY, "security_groups", ANY, "rules", ANY),
-    ("tenants", ANY, "security_groups", ANY),
-    ("tenants", ANY, "instances", ANY, "ports", ANY),
-    ("tenants", ANY, "instances", ANY),
-    ("tenants", ANY, "routers", ANY),
-    ("tenants", ANY),
-    ("underlay", "links", ANY),
-    ("intents", ANY),
-    ("peerings", ANY),
-    ("dedicated", ANY),
-)
-MODELS: tuple[tuple[Path, type[Part]], ...] = (
-    ((), format_.File),
-    (("underlay",), format_.Underlay),
-    (("underlay", "links", ANY), format_.Link),
-    (("tenants", ANY), format_.Tenant),
-    (("tenants", ANY, "networks", ANY), format_.Network),
-    (("tenants", ANY, "security_groups", ANY), format_.Group),
-    (("tenants", ANY, "security_groups", ANY, "rules", ANY), format_.Rule),
-    (("tenants", ANY, "security_groups", ANY, "rules", ANY, "remote", ANY), format_.Remote),
-    (("tenants", ANY, "security_groups", ANY, "rules", ANY, "types"), format_.IcmpTypes),
-    (("tenants", ANY, "instances", ANY), format_.Instance),
-    (("tenants", ANY, "instances", ANY, "ports", ANY), format_.Port),
-    (("tenants", ANY, "routers", ANY), format_.Router),
-    (("intents", ANY), format_.Intent),
-    (("intents", ANY, "reachable"), format_.Traffic),
-    (("intents", ANY, "unreachable"), format_.Traffic),
-    (("intents", ANY, "redundant"), format_.Between),
-    (("peerings", ANY), format_.Peering),
-    (("peerings", ANY, "allow", ANY), format_.Allowed),
-    (("peerings", ANY, "allow", ANY, "types"), format_.IcmpTypes),
-    (("dedicated", ANY), format_.Dedicated),
-)
-STAND_INS: Mapping[Path, object] = {
-    ("version",): 1,
-    ("name",): "unnamed",
-    ("tenants",): {},
-    ("underlay", "sites"): {},
-    ("underlay",): {"sites": {}},
-}
 WANTED: Mapping[str, str] = {
     "string": "a word",
     "int": "a whole number",
@@ -146,7 +102,7 @@ class _Mender:
             self.complaints.add(
                 "SCN007",
                 self.document.key_place(path),
-                f"nothing is written for {_called(path)}",
+                f"nothing is written for {called(path)}",
                 why="an empty value could be read as everything or as nothing",
                 fix="write a value ([] and {} are an empty list and mapping), or leave the key out",
             )
@@ -183,7 +139,7 @@ class _Mender:
             add(
                 "SCN006",
                 self.document.key_place(path[:-1]),
-                f"{_called(path[:-1])} has no '{path[-1]}'",
+                f"{called(path[:-1])} has no '{path[-1]}'",
                 why=f"'{path[-1]}' is required here",
             )
         else:
@@ -193,7 +149,7 @@ class _Mender:
             add(
                 "SCN007",
                 place(path),
-                f"{_called(path)} is {quote(problem['input'])}",
+                f"{called(path)} is {quote(problem['input'])}",
                 why=f"it must be {wanted}",
             )
 
@@ -207,12 +163,12 @@ class _Mender:
                 "SCN009", place, f"'{key}' is not part of scenario files", why=NEVER[key.lower()]
             )
         else:
-            known = _known_keys(path[:-1])
+            known = known_keys(path[:-1])
             close = get_close_matches(key, known, n=1)
             self.complaints.add(
                 "SCN005",
                 place,
-                f"{quote(key)} is not a key that {_called(path[:-1])} can have",
+                f"{quote(key)} is not a key that {called(path[:-1])} can have",
                 why=f"known are {', '.join(known)}",
                 fix=f"did you mean '{close[0]}'?" if close else "",
             )
@@ -225,7 +181,7 @@ class _Mender:
 
     def replace(self, path: Path) -> None:
         """Put BROKEN, or a stand-in, for the smallest part around *path* that can stand for itself."""
-        unit = max((path[: len(u)] for u in UNITS if _fits(u, path)), key=len, default=())
+        unit = max((path[: len(u)] for u in UNITS if fits(u, path)), key=len, default=())
         if unit:
             _put(self.values, unit, BROKEN)
             return
@@ -243,10 +199,6 @@ def _misspelt(missing: Path, extra: set[Path]) -> bool:
     """Say whether the key that is missing is there under a name much like it, which was told."""
     beside = [str(path[-1]) for path in extra if path[:-1] == missing[:-1]]
     return bool(get_close_matches(str(missing[-1]), beside, n=1))
-
-
-def _fits(unit: Path, path: Path) -> bool:
-    return len(path) >= len(unit) and all(u in (ANY, p) for u, p in zip(unit, path, strict=False))
 
 
 def _at(values: object, path: Path) -> object:
@@ -278,39 +230,3 @@ def _empty(values: object, path: Path) -> Any:
             yield from _empty(value, (*path, index))
     elif values is None:
         yield path
-
-
-def _called(path: Path) -> str:
-    """Name a part of the file for a sentence."""
-    words = [p for p in path if p != KEY]
-    match words:
-        case []:
-            return "the file"
-        case ["tenants", tenant]:
-            return f"tenant '{tenant}'"
-        case ["tenants", tenant, "networks", name]:
-            return f"network '{tenant}/{name}'"
-        case ["tenants", tenant, "security_groups", name]:
-            return f"security group '{tenant}/{name}'"
-        case ["tenants", tenant, "security_groups", name, "rules", int(index)]:
-            return f"rule {index} of '{tenant}/{name}'"
-        case ["tenants", tenant, "security_groups", name, int(index)]:
-            return f"rule {index} of '{tenant}/{name}'"
-        case ["tenants", tenant, "instances", name]:
-            return f"instance '{tenant}/{name}'"
-        case ["tenants", tenant, "instances", name, "ports", port]:
-            return f"port '{tenant}/{name}:{port}'"
-        case ["underlay", "links", int(index)]:
-            return f"link {index}"
-        case ["intents", int(index), *_] if len(words) < 4:
-            return f"intent {index}"
-        case [*_, int(index)]:
-            return f"item {index} of {_called(tuple(words[:-1]))}"
-        case _:
-            return f"'{words[-1]}'"
-
-
-def _known_keys(path: Path) -> list[str]:
-    """Return the keys that may stand in the mapping at *path*, sorted."""
-    model = next(m for where, m in MODELS if len(where) == len(path) and _fits(where, path))
-    return sorted(info.alias or name for name, info in model.model_fields.items())

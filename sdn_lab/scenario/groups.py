@@ -119,19 +119,10 @@ def _remote(reading: Reading, tenant: str, written: format_.Remote, path: Path) 
         return CidrRemote(
             cidr=written.cidr, excluded=tuple(sorted(set(written.except_), key=lambda c: (c.version, c)))
         )
-    owner = reading.file.tenants[tenant]
     if written.group is not None:
-        if written.group not in owner.security_groups:
-            known = list(owner.security_groups)
-            reading.unknown(
-                "SCN025", (*path, "group"), "security group", written.group, known, f" in '{tenant}'"
-            )
+        reading.refer("security group", written.group, (*path, "group"), tenant)
         return GroupRemote(group=f"{tenant}/{written.group}")
     if written.network is not None:
-        if written.network not in owner.networks:
-            known = list(owner.networks)
-            reading.unknown(
-                "SCN023", (*path, "network"), "network", written.network, known, f" in '{tenant}'"
-            )
+        reading.refer("network", written.network, (*path, "network"), tenant)
         return NetworkRemote(network=f"{tenant}/{written.network}")
     return AnyRemote()

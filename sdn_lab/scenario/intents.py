@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdn_lab.model.intent import Port, PortRange, Protocol, Underlay, Wish
+from sdn_lab.model.intent import Port, PortRange, Protocol, Wish
 from sdn_lab.model.traffic import DHCP_SERVER_PORTS
 from sdn_lab.scenario import format as format_
 from sdn_lab.scenario.document import Path
@@ -10,12 +10,11 @@ from sdn_lab.scenario.format import is_broken
 from sdn_lab.scenario.groups import PORTED_WORDS, blame_ports, sorted_ranges
 from sdn_lab.scenario.ports import broken_instances
 from sdn_lab.scenario.reading import Reading
-from sdn_lab.scenario.underlay import SITES
 
 KINDS = ("reachable", "unreachable", "redundant")
 
 
-def resolve_intents(reading: Reading, ports: tuple[Port, ...], underlay: Underlay) -> tuple[Wish, ...]:
+def resolve_intents(reading: Reading, ports: tuple[Port, ...]) -> tuple[Wish, ...]:
     """Check all intents and return them, in the order of the file."""
     by_name = {p.path: p for p in ports}
     wishes: list[Wish] = []
@@ -34,7 +33,7 @@ def resolve_intents(reading: Reading, ports: tuple[Port, ...], underlay: Underla
             continue
         kind = said[0]
         wish = (
-            _redundant(reading, intent.redundant, (*path, kind), underlay)
+            _redundant(reading, intent.redundant, (*path, kind))
             if intent.redundant is not None
             else _traffic(reading, kind, getattr(intent, kind), (*path, kind), by_name)
         )
@@ -43,15 +42,12 @@ def resolve_intents(reading: Reading, ports: tuple[Port, ...], underlay: Underla
     return tuple(wishes)
 
 
-def _redundant(reading: Reading, written: format_.Between, path: Path, underlay: Underlay) -> Wish | None:
+def _redundant(reading: Reading, written: format_.Between, path: Path) -> Wish | None:
     if len(written.between) != 2:
         reading.blame("SCN007", (*path, "between"), f"'between' names two sites, not {len(written.between)}")
         return None
-    unknown = [i for i, site in enumerate(written.between) if site not in underlay.sites]
-    if not reading.decoded.broken & {SITES, ("underlay",)}:
-        for index in unknown:
-            known = list(underlay.sites)
-            reading.unknown("SCN026", (*path, "between", index), "site", written.between[index], known)
+    for index, site in enumerate(written.between):
+        reading.refer("site", site, (*path, "between", index))
     first, second = sorted(written.between)
     if first == second:
         reading.blame("SCN040", (*path, "between"), f"site '{first}' is always joined to itself")
@@ -134,5 +130,5 @@ def _end(reading: Reading, name: str, path: Path, ports: dict[str, Port]) -> Por
             "name one of them",
         )
     else:
-        reading.unknown("SCN027", path, "port", name, list(ports))
+        reading.unknown("SCN027", path, "port", name, ports, among=("tenants",))
     return None

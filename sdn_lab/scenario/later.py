@@ -11,7 +11,6 @@ from sdn_lab.scenario.document import Path
 from sdn_lab.scenario.format import is_broken
 from sdn_lab.scenario.groups import PORTED_WORDS, blame_ports
 from sdn_lab.scenario.reading import Reading, whole
-from sdn_lab.scenario.underlay import SITES
 
 
 def refuse_later_features(reading: Reading, networks: tuple[Network, ...]) -> None:
@@ -33,9 +32,7 @@ def _routers(reading: Reading, networks: dict[str, Network]) -> None:
             _not_yet(reading, path, "routers")
             for network_name, addresses in router.interfaces.items():
                 where = (*path, "interfaces", network_name)
-                if network_name not in tenant.networks:
-                    known = list(tenant.networks)
-                    reading.unknown("SCN023", where, "network", network_name, known, f" in '{tenant_name}'")
+                reading.refer("network", network_name, where, tenant_name)
                 network = networks.get(f"{tenant_name}/{network_name}")
                 for index, address in enumerate(addresses):
                     if network is not None and not any(
@@ -63,33 +60,25 @@ def _peerings(reading: Reading, networks: dict[str, Network]) -> None:
             reading.blame("SCN029", (*path, "between"), f"this joins {quote(peering.between[0])} to itself")
         for number, name in enumerate(peering.between):
             if name not in networks and not _was_broken(reading, name):
-                reading.unknown("SCN023", (*path, "between", number), "network", name, list(networks))
+                reading.unknown(
+                    "SCN023", (*path, "between", number), "network", name, networks, among=("tenants",)
+                )
         for number, name in enumerate(peering.approved_by):
-            _check_tenant(reading, name, (*path, "approved_by", number))
+            reading.refer("tenant", name, (*path, "approved_by", number))
         for number, allowed in enumerate(peering.allow):
             if allowed.ports is not None and allowed.protocol not in PORTED_WORDS:
                 blame_ports(reading, (*path, "allow", number, "ports"), allowed.protocol)
 
 
 def _dedicated(reading: Reading) -> None:
-    sites = reading.file.underlay.sites.values()
-    known = [h for members in sites for h in members]
     for index, dedicated in enumerate(reading.file.dedicated):
         path: Path = ("dedicated", index)
         if is_broken(dedicated):
             continue
         _not_yet(reading, path, "dedicated hypervisors")
-        _check_tenant(reading, dedicated.tenant, (*path, "tenant"))
-        if reading.decoded.broken & {SITES, ("underlay",)}:
-            continue
+        reading.refer("tenant", dedicated.tenant, (*path, "tenant"))
         for number, name in enumerate(dedicated.hypervisors):
-            if name not in known:
-                reading.unknown("SCN024", (*path, "hypervisors", number), "hypervisor", name, known)
-
-
-def _check_tenant(reading: Reading, name: str, path: Path) -> None:
-    if name not in reading.file.tenants:
-        reading.unknown("SCN046", path, "tenant", name, list(reading.file.tenants))
+            reading.refer("hypervisor", name, (*path, "hypervisors", number))
 
 
 def _was_broken(reading: Reading, name: str) -> bool:

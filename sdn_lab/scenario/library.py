@@ -27,7 +27,7 @@ def find(name_or_path: str) -> Path:
     What looks like a path (a slash or a suffix) is one, whether it exists or not.  Raises InputError.
     """
     path = Path(name_or_path)
-    if path.suffix in SUFFIXES or len(path.parts) > 1:
+    if path.suffix in SUFFIXES or "/" in name_or_path:
         return path
     names = shipped()
     if name_or_path in names:

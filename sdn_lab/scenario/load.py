@@ -1,6 +1,6 @@
 """From a file to a `Scenario`, or to all that is wrong with it.
 
-text -`document`-> tree -`decode`-> models -`networks`, `groups`, `ports`, `intents`-> `Scenario`
+text -`yaml_reader`-> tree -`decode`-> models -`networks`, `groups`, `ports`, `intents`-> `Scenario`
 
 Every step complains and goes on with what is left, so that one reading tells everything.
 """
@@ -13,7 +13,6 @@ from sdn_lab.model.diagnostic import Span
 from sdn_lab.model.intent import Scenario
 from sdn_lab.scenario.complaint import Complaints, Place
 from sdn_lab.scenario.decode import decode
-from sdn_lab.scenario.document import read, source_lines
 from sdn_lab.scenario.groups import resolve_groups
 from sdn_lab.scenario.intents import resolve_intents
 from sdn_lab.scenario.later import refuse_later_features
@@ -21,6 +20,7 @@ from sdn_lab.scenario.networks import resolve_networks
 from sdn_lab.scenario.ports import resolve_ports
 from sdn_lab.scenario.reading import Reading
 from sdn_lab.scenario.underlay import resolve_underlay
+from sdn_lab.scenario.yaml_reader import read, source_lines
 
 
 def load(path: Path) -> Scenario:
@@ -50,13 +50,13 @@ def loads(text: str, file: str) -> Scenario:
         complaints.stop(source_lines(text))
         raise AssertionError("a file that could not be decoded has a diagnostic")
     reading = Reading(document=document, decoded=decoded, complaints=complaints)
-    if not reading.file.tenants and ("tenants",) not in decoded.broken:
+    if not reading.file.tenants and reading.is_whole(("tenants",)):
         reading.blame("SCN043", ("tenants",), "there is no tenant", fix="write e.g. 'tenants: {red: {}}'")
     underlay = resolve_underlay(reading)
     networks = resolve_networks(reading)
     groups = resolve_groups(reading)
     ports = resolve_ports(reading, networks)
-    wishes = resolve_intents(reading, ports, underlay)
+    wishes = resolve_intents(reading, ports)
     refuse_later_features(reading, networks)
     complaints.stop(source_lines(text))
     return Scenario(

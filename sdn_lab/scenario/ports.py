@@ -12,7 +12,6 @@ from sdn_lab.scenario.derive import derived_mac
 from sdn_lab.scenario.document import Path
 from sdn_lab.scenario.format import is_broken
 from sdn_lab.scenario.reading import Reading, whole
-from sdn_lab.scenario.underlay import SITES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +43,10 @@ def resolve_ports(reading: Reading, networks: tuple[Network, ...]) -> tuple[Port
 
 
 def _written(reading: Reading) -> Iterator[_Written]:
-    known = [h for members in reading.file.underlay.sites.values() for h in members]
-    blameless = bool(reading.decoded.broken & {SITES, ("underlay",)})
     for tenant_name, tenant in reading.tenants():
         for name, instance in whole(tenant.instances):
             path: Path = ("tenants", tenant_name, "instances", name)
-            if instance.hypervisor not in known and not blameless:
-                reading.unknown("SCN024", (*path, "hypervisor"), "hypervisor", instance.hypervisor, known)
+            reading.refer("hypervisor", instance.hypervisor, (*path, "hypervisor"))
             for port_name, port, where in _ports(reading, name, instance, path):
                 yield _Written(
                     name=f"{tenant_name}/{port_name}",
@@ -100,16 +96,11 @@ def _ports(
 def _port(reading: Reading, written: _Written, networks: dict[str, Network], taken: _Taken) -> Port:
     port, path, name = written.port, written.path, written.name
     reading.written("port", name, path)
-    owner = reading.file.tenants[written.tenant]
     network = f"{written.tenant}/{port.network}"
-    if port.network not in owner.networks:
-        known, where = list(owner.networks), f" in '{written.tenant}'"
-        reading.unknown("SCN023", (*path, "network"), "network", port.network, known, where)
+    reading.refer("network", port.network, (*path, "network"), written.tenant)
     for index, group in enumerate(port.groups):
-        if group not in owner.security_groups:
-            known, where = list(owner.security_groups), f" in '{written.tenant}'"
-            reading.unknown("SCN025", (*path, "groups", index), "security group", group, known, where)
-        elif group in port.groups[:index]:
+        reading.refer("security group", group, (*path, "groups", index), written.tenant)
+        if group in port.groups[:index]:
             reading.blame(
                 "SCN042", (*path, "groups", index), f"port '{name}' names group {quote(group)} twice"
             )
@@ -156,13 +147,14 @@ def _check_ip(reading: Reading, port: str, ip: IPAddress, path: Path, network: N
         return
     prefix = next((c for c in network.cidrs if c.version == ip.version and ip in c), None)
     if prefix is None:
-        shown = [str(c) for c in network.cidrs]
+        prefixes = [str(c) for c in network.cidrs]
+        likely = [str(c) for c in network.cidrs if c.version == ip.version] or prefixes
         reading.blame(
             "SCN017",
             path,
             f"port '{port}' has address {ip}, outside its network",
-            f"network '{network.path}' is {listed(shown)}",
-            f"choose an address in {next((str(c) for c in network.cidrs if c.version == ip.version), shown[0])}, or attach '{port}' to a network that contains {ip}",
+            f"network '{network.path}' is {listed(prefixes)}",
+            f"choose an address in {likely[0]}, or attach '{port}' to a network that contains {ip}",
         )
         return
     spare_bits = prefix.max_prefixlen - prefix.prefixlen

@@ -6,7 +6,7 @@ and `resolve_intents`, in this order; each adds to `sources` and complains by pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TypeVar
@@ -18,6 +18,15 @@ from sdn_lab.scenario.document import Document, Path
 from sdn_lab.scenario.format import BROKEN, File, Tenant
 
 T = TypeVar("T")
+
+KINDS: Mapping[str, tuple[str, Path]] = {
+    "network": ("SCN023", ("networks",)),
+    "hypervisor": ("SCN024", ("underlay", "sites")),
+    "security group": ("SCN025", ("security_groups",)),
+    "site": ("SCN026", ("underlay", "sites")),
+    "tenant": ("SCN046", ("tenants",)),
+}
+"""What can be referred to by name: the code of a name that nothing has, and where the names are."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,17 +62,46 @@ class Reading:
         also = () if first is None else (("first written at", self.document.place(first).span),)
         self.complaints.add(code, self.document.place(path), what, why=why, fix=fix, also=also)
 
-    def unknown(self, code: str, path: Path, kind: str, name: str, known: list[str], where: str = "") -> None:
-        """Complain of a name that nothing has, with the nearest that something does."""
-        known = sorted(set(known))
-        close = get_close_matches(name, known, n=1)
+    def refer(self, kind: str, name: str, path: Path, tenant: str | None = None) -> None:
+        """Complain if nothing of this kind (of this tenant) has this name."""
+        code, table = KINDS[kind]
+        where: Path = table if tenant is None else ("tenants", tenant, *table)
+        known = self._names(kind, tenant)
+        if name not in known:
+            self.unknown(code, path, kind, name, known, among=where)
+
+    def _names(self, kind: str, tenant: str | None) -> Collection[str]:
+        if tenant is not None:
+            owner = self.file.tenants[tenant]
+            return owner.networks if kind == "network" else owner.security_groups
+        if kind == "tenant":
+            return self.file.tenants
+        sites = self.file.underlay.sites
+        return sites if kind == "site" else [h for members in sites.values() for h in members]
+
+    def unknown(
+        self, code: str, path: Path, kind: str, name: str, known: Collection[str], *, among: Path
+    ) -> None:
+        """Complain of a name that nothing has, with the nearest that something does.
+
+        Not where the names *among* which it should be were refused: one complaint is enough.
+        """
+        if not self.is_whole(among):
+            return
+        where = f" in '{among[1]}'" if len(among) > 2 else ""
+        names = sorted(set(known))
+        close = get_close_matches(name, names, n=1)
         self.blame(
             code,
             path,
             f"there is no {kind} {quote(name)}{where}",
-            f"known are {listed(known)}" if known else f"no {kind} is defined{where}",
+            f"known are {listed(names)}" if names else f"no {kind} is defined{where}",
             f"did you mean '{close[0]}'?" if close else "",
         )
+
+    def is_whole(self, path: Path) -> bool:
+        """Say whether the part of the frame at *path* is as it was written."""
+        return not any(path[: len(broken)] == broken for broken in self.decoded.broken)
 
 
 def whole(parts: Mapping[str, T]) -> Iterator[tuple[str, T]]:

@@ -1,6 +1,7 @@
 """The JSON Schema of scenario files, for editors that complete and check while one writes.
 
-It is the models' own, less what only Python has: an absent key is absent, never ``null``.
+It is the models' own, less what only Python has (an absent key is absent, never ``null``), and with every
+name held to its pattern (``patternProperties`` alone would let any other key pass).
 """
 
 from __future__ import annotations
@@ -17,20 +18,22 @@ def json_schema() -> dict[str, Any]:
         **File.model_json_schema(mode="validation"),
         "title": "sdn-lab scenario, version 1",
     }
-    found: dict[str, Any] = _without_null(schema)
+    found: dict[str, Any] = _for_editors(schema)
     return found
 
 
-def _without_null(node: Any) -> Any:
+def _for_editors(node: Any) -> Any:
     if isinstance(node, list):
-        return [_without_null(item) for item in node if item != {"type": "null"}]
+        return [_for_editors(item) for item in node if item != {"type": "null"}]
     if not isinstance(node, dict):
         return node
     kept = {
-        key: _without_null(value)
+        key: _for_editors(value)
         for key, value in node.items()
         if not (key == "default" and "properties" not in node and _is_filler(value))
     }
+    for pattern, value in kept.pop("patternProperties", {}).items():
+        kept |= {"propertyNames": {"pattern": pattern}, "additionalProperties": value}
     only = kept.get("anyOf")
     if isinstance(only, list) and len(only) == 1:
         del kept["anyOf"]

@@ -42,7 +42,7 @@ def resolve_underlay(reading: Reading) -> Underlay:
                 continue
             places[hypervisor] = path
             reading.written("hypervisor", hypervisor, path)
-    if not places and SITES not in reading.decoded.broken and ("underlay",) not in reading.decoded.broken:
+    if not places and reading.is_whole(SITES):
         reading.blame("SCN043", SITES, "there is no hypervisor", fix="write e.g. 'sites: {east: [hv1]}'")
     links = _links(reading)
     underlay = Underlay(

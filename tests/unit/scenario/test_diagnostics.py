@@ -17,16 +17,15 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "diagnostics"
 INPUTS = sorted(path for path in GOLDEN.iterdir() if path.suffix in {".yaml", ".name"})
 UPDATE = os.environ.get("SDN_LAB_UPDATE_GOLDEN") == "1"
 PYTHONISMS = re.compile(
-    r"Traceback|pydantic|ruamel|validation error|PosixPath|IPv[46](Address|Network)\(|\bNone\b|\bTrue\b|\bFalse\b|<class"
+    r"Traceback|pydantic|ruamel|validation error|PosixPath|IPv[46](Address|Network)\("
+    r"|\bNone\b|\bTrue\b|\bFalse\b|<class"
 )
 
 
 def rendered(path: Path) -> str:
+    read, argument = (load, Path(path.name)) if path.suffix == ".yaml" else (find, path.read_text().strip())
     with pytest.raises(InputError) as caught:
-        if path.suffix == ".name":
-            find(path.read_text().strip())
-        else:
-            load(Path(path.name))
+        read(argument)
     return str(caught.value) + "\n"
 
 
