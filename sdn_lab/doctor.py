@@ -123,7 +123,7 @@ def _open_vswitch(name: str, what_for: str, package: str, *version: str) -> Need
     return Need(
         name=name,
         what_for=what_for,
-        missing=f"there is no {name} on this machine",
+        missing=f"there is no program {name} on PATH",
         remedy=f"install Open vSwitch, e.g. apt-get install {package}",
         check=_program(name, *version),
     )
@@ -133,7 +133,7 @@ def _tool(name: str, what_for: str, package: str, *version: str) -> Need:
     return Need(
         name=name,
         what_for=what_for,
-        missing=f"there is no {name} on this machine",
+        missing=f"there is no program {name} on PATH",
         remedy=f"install it, e.g. apt-get install {package}",
         check=_program(name, *version),
     )

@@ -227,7 +227,7 @@ def _start(
             preexec_fn=tied_to_caller(),  # noqa: PLW1509 (calls prctl and getppid, which take no lock)
         )
     except FileNotFoundError as error:
-        raise ApparatusError(f"there is no program {argv[0]} on this machine") from error
+        raise ApparatusError(f"there is no program {argv[0]} on PATH") from error
     except PermissionError as error:
         raise ApparatusError(f"the program {argv[0]} may not be run: {error.strerror}") from error
 

@@ -170,7 +170,7 @@ class MininetLab:
     def _spawn(self, argv: Sequence[str], env: Mapping[str, str], **where: str) -> LabChild:
         program = shutil.which(argv[0], path=env.get("PATH", os.defpath))
         if program is None:
-            raise ApparatusError(f"there is no program {argv[0]} on this machine")
+            raise ApparatusError(f"there is no program {argv[0]} on PATH")
         answer, pipes = self._ask("spawn", {"argv": [program, *argv[1:]], "env": dict(env), **where})
         child = LabChild(argv, answer["child"], pipes, self._ask)
         self._children.append(child)
