@@ -27,7 +27,7 @@ constants are all that a pipeline of registers needs.  What needs more is the pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -41,6 +41,15 @@ TRACKED = frozenset(name for name, row in FIELDS.items() if row.domain is not Do
 _FRESH: Mapping[str, Bits] = {
     name: (0, FIELDS[name].full_mask) for name in TRACKED if name not in {"in_port", "conj_id"}
 }
+
+
+# What is read beyond the MAC addresses and the outermost tag, and beyond the IP addresses.
+BEYOND_TAG = tuple(
+    name
+    for name, row in FIELDS.items()
+    if row.domain is Domain.PACKET and name not in ("eth_dst", "eth_src", "vlan_vid", "vlan_pcp")
+)
+BEYOND_IP = ("ip_frag", *(n for n in BEYOND_TAG if any(need[0] == "ip_proto" for need in FIELDS[n].needs)))
 
 
 class Fit(Enum):
@@ -158,7 +167,9 @@ class Facts:
     def tracked(self, *, new: bool) -> Facts:
         """Return from the connection tracker: anything may be, or (*new*) a first packet's answer."""
         trk = CT_STATE_BITS["trk"]
-        facts = self
+        # A fragment comes back as the packet that it was a part of: other ports, other flags.
+        whole = new or self.bits("ip_frag") == (0, FIELDS["ip_frag"].full_mask)
+        facts = self if whole else self.blurred(BEYOND_IP)
         for name in CT_FIELDS:
             if name != "ct_state":
                 facts = facts.write(name, 0, FIELDS[name].full_mask) if new else facts.forget(name)
@@ -172,6 +183,13 @@ class Facts:
         facts = self
         for name in CT_FIELDS:
             facts = facts.write(name, 0, FIELDS[name].full_mask)
+        return facts
+
+    def blurred(self, names: Iterable[str]) -> Facts:
+        """Forget several fields; those of which nothing was known stay so."""
+        facts = self
+        for name in names:
+            facts = facts.forget(name)
         return facts
 
     def doubting(self, why: str) -> Facts:

@@ -43,9 +43,9 @@ from sdn_lab.openflow.action import (
     SetField,
 )
 from sdn_lab.openflow.entry import FlowEntry, Group, GroupType
-from sdn_lab.openflow.fields import FIELDS, OFPVID_PRESENT, TCP_FLAG_BITS
+from sdn_lab.openflow.fields import ETH_QINQ, ETH_VLAN, FIELDS, OFPVID_PRESENT, TCP_FLAG_BITS
 from sdn_lab.verify.graph.bridge import Bridge
-from sdn_lab.verify.graph.facts import Facts
+from sdn_lab.verify.graph.facts import BEYOND_TAG, Facts
 
 _GROUP_DEPTH = 8
 # OpenFlow 1.3.5 section 5.10: an action set runs in this order, whatever order it was written in.
@@ -160,8 +160,7 @@ class _Machine:
                 case PushVlan():
                     facts = self._push(facts)
                 case PopVlan():
-                    facts = facts.write("vlan_vid", 0, FIELDS["vlan_vid"].full_mask)
-                    facts = facts.write("vlan_pcp", 0, FIELDS["vlan_pcp"].full_mask)
+                    facts = self._pop(facts)
                 case DecTtl():
                     facts = self._dec_ttl(facts)
                 case Conjunction():
@@ -248,10 +247,19 @@ class _Machine:
     def _push(self, facts: Facts) -> Facts:
         vid, mask = facts.bits("vlan_vid")
         if not (mask & OFPVID_PRESENT and not vid & OFPVID_PRESENT):
-            facts = facts.doubting("a tag pushed where there may be one already")
-            return facts.write("vlan_vid", OFPVID_PRESENT, FIELDS["vlan_vid"].full_mask).forget("vlan_pcp")
+            facts = facts.blurred(BEYOND_TAG).doubting("a tag pushed where there may be one already")
         facts = facts.write("vlan_vid", OFPVID_PRESENT, FIELDS["vlan_vid"].full_mask)
-        return facts.write("vlan_pcp", 0, FIELDS["vlan_pcp"].full_mask)
+        return facts.forget("vlan_pcp") if facts.doubt else _no_priority(facts)
+
+    def _pop(self, facts: Facts) -> Facts:
+        """Take the outermost tag off; what a second one hides is not known."""
+        vid, mask = facts.bits("vlan_vid")
+        if mask & OFPVID_PRESENT and not vid & OFPVID_PRESENT:
+            return facts
+        eth_type, known = facts.bits("eth_type")
+        if known == FIELDS["eth_type"].full_mask and eth_type not in (ETH_VLAN, ETH_QINQ):
+            return _no_priority(facts.write("vlan_vid", 0, FIELDS["vlan_vid"].full_mask))
+        return facts.blurred(("vlan_vid", "vlan_pcp", *BEYOND_TAG)).doubting("what is under a popped tag")
 
     def _dec_ttl(self, facts: Facts) -> Facts:
         ttl, mask = facts.bits("nw_ttl")
@@ -261,6 +269,10 @@ class _Machine:
         if ttl <= 1:
             return facts.doubting("dec_ttl of a packet that has none left")
         return facts.write("nw_ttl", ttl - 1, full)
+
+
+def _no_priority(facts: Facts) -> Facts:
+    return facts.write("vlan_pcp", 0, FIELDS["vlan_pcp"].full_mask)
 
 
 def _opens_a_connection(facts: Facts) -> bool:

@@ -249,3 +249,24 @@ def test_a_path_names_objects_of_the_scenario_and_their_lines():
     line = f"cookie={cookie:#x},table=0,priority=300,in_port={RED},actions=output:{BLUE}"
     verdict = judge(snapshot(added("hv1", line)))[ISOLATED]
     assert verdict.counterexample.path[0].origin.startswith("classify: port red/vm1 (twins.yaml:")
+
+
+def test_a_tag_may_hide_a_second_one():
+    """Popped once, the frame is not certainly untagged: no path through a match on a tag is refuted."""
+    tables = added(
+        "hv1",
+        f"table=0,priority=300,in_port={RED},vlan_tci=0x1000/0x1000,actions=pop_vlan,goto_table:45",
+        f"table=45,priority=1,vlan_tci=0x1005/0x1fff,actions=output:{BLUE}",
+    )
+    assert judge(snapshot(tables))[ISOLATED].status is Status.UNKNOWN
+
+
+def test_a_pushed_tag_is_matched_on_as_it_was_set():
+    pushed = f"table=0,priority=300,in_port={RED},vlan_tci=0/0x1000,udp,actions=push_vlan:0x8100,"
+    for vid, status in ((5, Status.VIOLATED), (6, Status.HOLDS)):
+        tables = added(
+            "hv1",
+            f"{pushed}set_field:{0x1000 | vid}->vlan_vid,goto_table:45",
+            f"table=45,priority=1,vlan_tci=0x1005/0x1fff,actions=pop_vlan,output:{BLUE}",
+        )
+        assert judge(snapshot(tables))[ISOLATED].status is status
