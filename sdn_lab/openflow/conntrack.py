@@ -15,10 +15,11 @@ Invariants
 ----------
 1.  Time is an argument in nanoseconds; a connection that has expired is as if it never was.
 2.  Without commit nothing is created; a known connection is updated by every packet that is looked up.
-3.  ``+est`` does not mean that a reply was seen: for UDP and for protocols without ports, the second packet
-    of a committed connection is ``+new`` again, and the third ``+est``, in the same direction.  For ICMP it
-    does need a reply.  For TCP a SYN of an opening connection stays ``+new`` and every other valid segment
-    is ``+est``.  (`docs/ovs-facts.md`.)
+3.  ``+est`` needs a reply, except for TCP: until a packet of the other direction was looked up in the zone,
+    every packet of a committed UDP, ICMP or other connection is ``+new`` again.  A TCP connection's SYN stays
+    ``+new`` while it opens; any other valid segment of it, in either direction, is ``+est``.
+    (`docs/ovs-facts.md`.)
+4.  Nothing of what an earlier zone said is kept: the state after ``ct()`` is that zone's alone.
 
 Reference: Open vSwitch 3.1.0, ``lib/conntrack.c``; ovs-fields(7), "Connection Tracking Fields".
 """
@@ -36,20 +37,19 @@ NEW, EST, REL = CT_STATE_BITS["new"], CT_STATE_BITS["est"], CT_STATE_BITS["rel"]
 RPL, INV, TRK = CT_STATE_BITS["rpl"], CT_STATE_BITS["inv"], CT_STATE_BITS["trk"]
 
 _ICMP_REQUESTS = {ICMP: frozenset({8, 13, 15}), ICMPV6: frozenset({128})}
-_FIRST_MS, _MULTIPLE_MS, _BOTH_WAYS_MS = 60_000, 60_000, 30_000
-_ICMP_FIRST_MS, _ICMP_REPLY_MS = 60_000, 30_000
+_FIRST_MS, _ANSWERED_MS = 60_000, 30_000
 
 MaskedValue = tuple[int, int]
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One connection in one zone.  *phase* is for all but TCP: 0 first packet, 1 several, 2 both ways."""
+    """One connection in one zone.  *answered*, for all but TCP: a packet of the other direction was seen."""
 
     key: Key
     expires_ns: int
     tcp: TcpState | None = None
-    phase: int = 0
+    answered: bool = False
     mark: int = 0
     label: int = 0
 
@@ -100,7 +100,7 @@ class Tracker:
         if keyed is None:
             return PacketState(INV | TRK, zone)
         key, is_error = keyed
-        after = self._look_up(frame, found, key, before, is_error, commit, force, now_ns)
+        after = self._look_up(frame, found, key, is_error, commit, force, now_ns)
         after.zone = zone
         after.state |= TRK
         if after.connection is not None:
@@ -132,7 +132,6 @@ class Tracker:
         frame: bytes,
         found: Dissection,
         key: Key,
-        before: PacketState,
         is_error: bool,
         commit: bool,
         force: bool,
@@ -143,19 +142,18 @@ class Tracker:
         if connection is not None and reply and force:
             self._forget(connection)
             connection, reply = None, False
-        kept = before.state & ~TRK
         if connection is None:
             if is_error:
                 return PacketState(INV)
             return self._create(frame, found, key, commit, now_ns)
         direction = RPL if reply else 0
         if is_error:
-            return PacketState(kept | REL | direction, connection=connection)
+            return PacketState(REL | direction, connection=connection)
         update = _update(frame, found, connection, reply=reply, now_ns=now_ns)
         if update is Update.VALID:
-            return PacketState(kept & ~NEW | EST | direction, connection=connection)
+            return PacketState(EST | direction, connection=connection)
         if update is Update.VALID_NEW:
-            return PacketState(kept | NEW, connection=connection)
+            return PacketState(NEW, connection=connection)
         if update is Update.INVALID:
             return PacketState(INV, connection=connection)
         self._forget(connection)
@@ -186,17 +184,9 @@ def _update(frame: bytes, found: Dissection, connection: Connection, *, reply: b
         if update is not Update.INVALID:
             _prolong(connection, now_ns)
         return update
-    update = Update.VALID
-    if connection.key.proto in _ICMP_REQUESTS:
-        if reply:
-            connection.phase = 2
-        elif connection.phase == 0:
-            update = Update.VALID_NEW
-    elif reply:
-        connection.phase = 2
-    elif connection.phase == 0:
-        connection.phase = 1
-        update = Update.VALID_NEW
+    if reply:
+        connection.answered = True
+    update = Update.VALID if connection.answered else Update.VALID_NEW
     _prolong(connection, now_ns)
     return update
 
@@ -204,10 +194,8 @@ def _update(frame: bytes, found: Dissection, connection: Connection, *, reply: b
 def _prolong(connection: Connection, now_ns: int) -> None:
     if connection.tcp is not None:
         timeout_ms = connection.tcp.timeout_ms
-    elif connection.key.proto in _ICMP_REQUESTS:
-        timeout_ms = _ICMP_REPLY_MS if connection.phase == 2 else _ICMP_FIRST_MS
     else:
-        timeout_ms = (_FIRST_MS, _MULTIPLE_MS, _BOTH_WAYS_MS)[connection.phase]
+        timeout_ms = _ANSWERED_MS if connection.answered else _FIRST_MS
     connection.expires_ns = now_ns + timeout_ms * 1_000_000
 
 

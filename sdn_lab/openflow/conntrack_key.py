@@ -24,7 +24,7 @@ from sdn_lab.openflow.packet_parse import ICMP, ICMPV6, TCP, UDP, Dissection, wa
 _REVERSE_TYPE = {8: 0, 0: 8, 13: 14, 14: 13, 15: 16, 16: 15, 128: 129, 129: 128}
 _ECHO_LIKE = {ICMP: frozenset({0, 8, 13, 14, 15, 16}), ICMPV6: frozenset({128, 129})}
 _ERRORS = {ICMP: frozenset({3, 4, 5, 11, 12}), ICMPV6: frozenset({1, 2, 3, 4})}
-_QUOTED_BYTES = 8  # of the quoted transport header must be there (RFC 792)
+_QUOTED_BYTES = 8  # of the quoted transport header must be there (RFC 792); of TCP over IPv6 all 20
 
 End = tuple[bytes, int, int]  # address; port or ICMP identifier; ICMP type
 
@@ -124,7 +124,8 @@ def _quoted_key(eth_type: int, quoted: bytes, zone: int) -> Key | None:
         at, proto, _ = walked
         src, dst = quoted[8:24], quoted[24:40]
     message = quoted[at:]
-    if (proto in (TCP, UDP) or _is_icmp(eth_type, proto)) and len(message) < _QUOTED_BYTES:
+    needed = 20 if proto == TCP and eth_type == ETH_IPV6 else _QUOTED_BYTES
+    if (proto in (TCP, UDP) or _is_icmp(eth_type, proto)) and len(message) < needed:
         return None
     ends = _ends(eth_type, proto, message, src, dst)
     return Key(zone, eth_type, proto, *ends) if ends else None

@@ -241,6 +241,8 @@ def _ct(argument: str) -> Action:
             )
         else:
             raise Complaint("FLW006", f"'{word.text}' is no part of ct()", "commit, force, table, zone, exec")
+    if setters and not commit:
+        raise Complaint("FLW006", "exec() in a ct() without commit", "Open vSwitch refuses it", "add commit")
     return Ct(commit=commit, force=force, table=table, zone=zone, exec_=tuple(setters))
 
 

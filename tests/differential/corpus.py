@@ -122,8 +122,8 @@ def _links() -> list[bytes]:
     mac = pk.mac_bytes(B) + pk.mac_bytes(A)
     ip = pk.ipv4(IP_A, IP_B, 17, pk.udp(IP_A, IP_B, 3, 4))
     found = [request, request.ljust(60, b"\0")]
-    for op in (0, 2, 3, 8, 255, 256, 257, 65535):
-        found.append(pk.ethernet(A, B, 0x0806, pk.arp(op, A, IP_A, B, IP_B)))
+    operations = (0, 2, 3, 8, 255, 256, 257, 65535)
+    found += [pk.ethernet(A, B, 0x0806, pk.arp(op, A, IP_A, B, IP_B)) for op in operations]
     found += [
         request[:at] + bytes((value,)) + request[at + 1 :]
         for at, value in ((15, 6), (16, 8), (17, 1), (18, 8), (19, 16), (14, 1))

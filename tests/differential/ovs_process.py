@@ -6,7 +6,7 @@ test, because starting one takes longer than a scenario.
 
 How a frame is followed: ``netdev-dummy/receive`` queues it and answers; the main loop forwards it, upcalls
 included, before it serves unixctl again.  It serves at most ten requests a turn, so the answer to the tenth
-request after it says that whatever the frame caused has been written: nothing is waited for, nothing is missed.
+request after it says that whatever the frame caused has been written: nothing waits, nothing is missed.
 One frame at a time: batches are dropped silently when a queue is full.
 """
 
@@ -35,6 +35,11 @@ def missing() -> str | None:
     if absent:
         return f"Open vSwitch's programs are missing: {', '.join(absent)} (Debian: openvswitch-switch)"
     return None if SCHEMA.exists() else f"Open vSwitch's schema is missing: {SCHEMA}"
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 class Unixctl:
@@ -163,8 +168,9 @@ class Vswitch:
         log.close()
 
     def _await(self, path: Path) -> None:
+        """Wait until a file is there, and, where it is a socket, somebody listens to it."""
         deadline = time.monotonic() + DEADLINE_S
-        while not path.exists():
+        while not (path.exists() and (not path.is_socket() or _listens(path))):
             for process in self._processes:
                 assert process.poll() is None, f"{process.args}: ended with {process.returncode}"
             assert time.monotonic() < deadline, f"{path.name} did not appear"
