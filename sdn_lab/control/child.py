@@ -102,9 +102,9 @@ def _want(tables: dict[str, Any], generation: int) -> None:
 class _Running:
     """The framework with its apps, up and listening."""
 
-    def __init__(self, apps: dict[str, Any], connections: list[Any]) -> None:
+    def __init__(self, apps: dict[str, Any], rest: Any) -> None:
         self._apps = apps
-        self._connections = connections
+        self._rest = rest
 
     def serve_commands(self) -> None:
         """Do what standard input says, one line after the other, until it ends."""
@@ -114,13 +114,11 @@ class _Running:
             getattr(self, f"_{name}")(**command)
 
     def _settle(self, n: int) -> None:
-        from sdn_lab.control.settle import settle  # noqa: PLC0415 (the framework loads late: see _start)
-
-        settle(list(self._apps.values()), lambda: list(self._connections))
+        self._rest.settle()
         site.tell(event="settled", n=n)
 
     def _program(self, tables: dict[str, Any], generation: int) -> None:
-        from sdn_lab.control.console import ProgramChanged  # noqa: PLC0415 (as above)
+        from sdn_lab.control.console import ProgramChanged  # noqa: PLC0415 (the framework loads late: see _start)
 
         _want(tables, generation)
         for app in self._apps.values():
@@ -139,12 +137,13 @@ def _start(path: Path, listener: socket.socket) -> _Running:
     try:
         from sdn_lab.control import ryu  # noqa: PLC0415 (an ImportError must reach the lab as a sentence)
         from sdn_lab.control.connection import Connection  # noqa: PLC0415
-        from sdn_lab.control.settle import receive_visits  # noqa: PLC0415
+        from sdn_lab.control.settle import Rest  # noqa: PLC0415
     except ImportError as error:
         raise CannotStart(f"the controller framework cannot be loaded: {error}") from error
     logging.getLogger().addHandler(_Log(logging.WARNING))
     ryu.cfg.CONF(args=[], project="sdn_lab", default_config_files=[])
     connections: list[Any] = []
+    ready = threading.Event()
 
     def serve(sock: socket.socket, address: Any) -> None:
         connection = Connection(sock, address)
@@ -156,13 +155,15 @@ def _start(path: Path, listener: socket.socket) -> _Running:
             connections.remove(connection)
 
     def accept() -> None:
+        ready.wait()
         while True:
             ryu.hub.spawn(serve, *listener.accept())
 
     ryu.ofp_handler.OpenFlowController = lambda: accept
     manager = ryu.app_manager.AppManager.get_instance()
     _load(manager, path)
-    receive_visits(manager.applications.values())
+    rest = Rest(manager.applications.values(), lambda: tuple(connections))
+    ready.set()
     site.tell(
         event="ready",
         host=listener.getsockname()[0],
@@ -170,7 +171,7 @@ def _start(path: Path, listener: socket.socket) -> _Running:
         framework=ryu.version(),
         pushes=site.pushes,
     )
-    return _Running(manager.applications, connections)
+    return _Running(manager.applications, rest)
 
 
 def _load(manager: Any, path: Path) -> None:

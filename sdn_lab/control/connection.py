@@ -44,6 +44,9 @@ class _Socket:
         self.stalled = False
         self.taken = 0
         self.sends = 0
+        self._readable, self._writable = select.poll(), select.poll()
+        self._readable.register(sock, select.POLLIN)
+        self._writable.register(sock, select.POLLOUT)
         sock.setblocking(False)
 
     def setsockopt(self, level: int, option: int, value: int) -> None:
@@ -53,11 +56,9 @@ class _Socket:
         """Waiting is ours: see `recv` and `sendall`."""
 
     def recv(self, size: int) -> bytes:
-        poller = select.poll()
-        poller.register(self._sock, select.POLLIN)
         while True:
             self.reading = True
-            ready = poller.poll(_POLL_MS)
+            ready = self._readable.poll(_POLL_MS)
             self.reading = False
             if self._closed:
                 return b""
@@ -67,15 +68,13 @@ class _Socket:
                 return data
 
     def sendall(self, data: bytes) -> None:
-        poller = select.poll()
-        poller.register(self._sock, select.POLLOUT)
         view = memoryview(data)
         while view and not self._closed:
             try:
                 view = view[self._sock.send(view) :]
             except BlockingIOError:
                 self.stalled = True
-                poller.poll(_POLL_MS)
+                self._writable.poll(_POLL_MS)
                 self.stalled = False
         self.sends += 1
 

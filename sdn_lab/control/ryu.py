@@ -7,6 +7,10 @@ Everything that an app needs is exported from here, so that ``controllers/*.py``
 The runner chooses by the environment variable in `ENVIRONMENT`; nothing else may name the framework,
 but for `sdn_lab.openflow.codec`, which imports neither.
 
+An exception must be heard of: os-ken's native threads (4.2.2) treat *every* exception as a wish to end the
+thread, so that an app whose handler fails stops hearing events, and nobody is told.  `TaskExit` is
+given its meaning back here.
+
 Order of import: ``base.app_manager`` comes first.  ``controller.controller`` first is a circular import
 (os-ken 4.2.2 and Ryu 4.34 alike).
 """
@@ -50,6 +54,14 @@ HANDSHAKE_DISPATCHER = handler.HANDSHAKE_DISPATCHER
 CONFIG_DISPATCHER = handler.CONFIG_DISPATCHER
 MAIN_DISPATCHER = handler.MAIN_DISPATCHER
 DEAD_DISPATCHER = handler.DEAD_DISPATCHER
+
+
+class _TaskExit(BaseException):
+    """What ends a thread on purpose.  Nothing raises it: native threads cannot be killed."""
+
+
+if hub.TaskExit is Exception:
+    hub.TaskExit = _TaskExit
 
 
 def version() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys  # noqa: F401
 from collections.abc import Iterator, Mapping
 from typing import Any
 
