@@ -18,6 +18,7 @@ Nothing of pydantic's own wording reaches the user.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -188,7 +189,7 @@ class _Mender:
         known = max((p for p in STAND_INS if path[: len(p)] == p), key=len, default=None)
         if known is not None:
             self.broken.add(known)
-            _put(self.values, known, STAND_INS[known])
+            _put(self.values, known, deepcopy(STAND_INS[known]))
         elif len(path) > 1 and path[0] == "underlay":
             self.values["underlay"].pop(path[1], None)
         else:

@@ -253,6 +253,19 @@ def test_one_mistake_is_one_diagnostic(old, new):
     assert len(found) == 1
 
 
+def test_one_bad_file_leaves_nothing_behind_for_the_next(full):
+    for _ in range(2):
+        for old, new in (
+            ("sites: {west: [hv3], east: [hv2, hv1]}", "sites: 5"),
+            ("mtu: 1600", "mtu: x\n  sites: 5"),
+        ):
+            with pytest.raises(InputError):
+                loads(FULL.replace(old, new), "x.yaml")
+        with pytest.raises(InputError, match="underlay"):
+            loads("version: 1\nname: x\nunderlay: 5\ntenants: 5\n", "x.yaml")
+    assert loads(FULL, "full.yaml") == full
+
+
 def test_bytes_on_disk(tmp_path):
     file = tmp_path / "bom.yaml"
     file.write_bytes(b"\xef\xbb\xbf" + FULL.replace("\n", "\r\n").encode())
