@@ -74,7 +74,7 @@ class Translation:
         policed = set()
         for policy in step.get("policies") or []:
             policed |= self.policy(policy)
-        self.group("t/open", (self.rule("t/open/rules/0", Direction.INGRESS, [], (AnyRemote(),)),))
+        self.group("t/open", (self.rule("t/open/rules/0", Direction.INGRESS, None, (AnyRemote(),)),))
         for name in self.pods.keys() - policed:
             self.of_pod[name].add("t/open")
 
