@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.entry import FlowEntry, Instructions
 from sdn_lab.openflow.match import Match
+from sdn_lab.openflow.text import sort_entries
 from sdn_lab.openflow.wire import error, reply, request
 from sdn_lab.openflow.wire.error import WireError
 from sdn_lab.openflow.wire.request import FlowMod, FlowQuery
@@ -82,9 +83,8 @@ class FlowTable:
         return self._rows.get(key)
 
     def entries(self) -> tuple[FlowEntry, ...]:
-        """Return all entries by table, then from the highest priority down."""
-        found = (row.entry for row in self._rows.values())
-        return tuple(sorted(found, key=lambda e: (e.table_id, -e.priority, e.match.tests)))
+        """Return all entries in the order of `entry.Tables`."""
+        return sort_entries(row.entry for row in self._rows.values())
 
     def load(self, entries: Iterable[FlowEntry], now_ns: int) -> None:
         """Replace everything."""

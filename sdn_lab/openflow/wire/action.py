@@ -23,6 +23,7 @@ EXPERIMENTER = 0xFFFF
 DEC_TTL, CONTROLLER, OUTPUT_REG2, REG_LOAD2, CONJUNCTION, CT, CT_CLEAR = 18, 20, 32, 33, 34, 35, 43
 _CT_COMMIT, _CT_FORCE, _NO_TABLE, _SAME_PORT = 1, 2, 0xFF, 0xFFF8
 
+_ONLY_IN_CT = ("ct_mark", "ct_label")
 _HEAD = Struct("!HH")
 _NX = Struct("!HHIH")  # type, length, experimenter, subtype
 _PORT = Struct("!IH6x")
@@ -34,6 +35,17 @@ _OUTPUT_REG = Struct("!HIH6x")
 
 def read_actions(buf: bytes, at: int, end: int) -> tuple[value.Action, ...]:
     """Read a list of actions that fills *at* to *end* exactly.  Raises WireError."""
+    actions = _read_list(buf, at, end)
+    for a in actions:
+        written = (
+            a.field if isinstance(a, value.SetField) else a.target.field if isinstance(a, value.Move) else ""
+        )
+        if written in _ONLY_IN_CT:
+            raise WireError(error.ACTION_BAD_SET_ARGUMENT, f"{written} is written outside of ct")
+    return actions
+
+
+def _read_list(buf: bytes, at: int, end: int) -> tuple[value.Action, ...]:
     actions: list[value.Action] = []
     while at < end:
         if end - at < 8:
@@ -204,8 +216,8 @@ def _read_ct(body: bytes) -> value.Ct:
         source, _ = oxm.read_subfield(body, 12, 16, *_ofs_nbits(zone))
         if source.bits > 16:
             raise WireError(error.ACTION_BAD_ARGUMENT, f"a ct zone has 16 bits, not {source.bits}")
-    inner = read_actions(body, 24, len(body))
-    written = tuple(a for a in inner if isinstance(a, value.SetField) and a.field in ("ct_mark", "ct_label"))
+    inner = _read_list(body, 24, len(body))
+    written = tuple(a for a in inner if isinstance(a, value.SetField) and a.field in _ONLY_IN_CT)
     if len(written) != len(inner) or (inner and not flags & _CT_COMMIT):
         raise WireError(
             error.ACTION_BAD_ARGUMENT, "ct may only write ct_mark and ct_label, and when it commits"

@@ -73,7 +73,6 @@ ACTIONS = {
     "ipv6": write("ipv6_src", 0xFD << 120 | 1),
     "vlan": write("vlan_vid", 0x1005),
     "ttl": write("nw_ttl", 64),
-    "ct_mark": write("ct_mark", 5),
     "some bits": write("reg4", 0x1, 0x1),
     "bits in the middle": write("reg4", 0x50, 0xF0),
     "scattered bits": write("reg4", 0x11, 0x11),

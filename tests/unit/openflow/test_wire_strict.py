@@ -131,6 +131,10 @@ REFUSED = {
         flow_mod(does=apply(nicira(7, (30 << 6 | 7).to_bytes(2, "big") + REG0 + bytes(8)))),
         error.ACTION_BAD_ARGUMENT,
     ),
+    "writing ct_mark outside of ct": (
+        flow_mod(does=apply(action.write_actions([act.SetField(field="ct_mark", value=1, mask=0xFFFFFFFF)]))),
+        error.ACTION_BAD_SET_ARGUMENT,
+    ),
     "ct helper": (flow_mod(does=apply(nicira(35, bytes(12) + b"\x00\x15"))), error.ACTION_BAD_ARGUMENT),
     "ct force without commit": (
         flow_mod(does=apply(nicira(35, b"\x00\x02" + bytes(12)))),

@@ -1,0 +1,114 @@
+"""A third reading of the wire: Open vSwitch's own decoder, ``ovs-ofctl ofp-print``."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from sdn_lab.backends.sim.check import check_entry
+from sdn_lab.openflow import codec
+from sdn_lab.openflow.entry import FlowEntry, Instructions
+from sdn_lab.openflow.text import parse_flows, sort_entries
+from sdn_lab.openflow.wire import error, reply, request, stats
+from sdn_lab.openflow.wire.error import WireError
+from tests.unit.openflow.test_wire_entries import ACTIONS, ENTRIES, MATCHES, RYU, serialized
+from tests.unit.openflow.test_wire_strict import REFUSED
+
+NAMES = {
+    pair: ("OFPBRC_", "OFPBAC_", "OFPBIC_", "OFPBMC_", "OFPFMFC_", "OFPGMFC_")[pair[0] - 1]
+    + name.partition("_")[2]
+    for name, pair in vars(error).items()
+    if isinstance(pair, tuple) and 1 <= pair[0] <= 6
+}
+KNOWN_TO_OVS = {"meter mod", "push_mpls", "learn", "a buffer", "meter"}  # it can do what we cannot
+OTHERWISE_TO_OVS = {  # refused by both; which of several faults is named differs
+    "another version": "OFPBRC_BAD_LEN",
+    "short flow-mod": "OFPBMC_BAD_LEN",
+    "old match": "OFPBMC_BAD_LEN",
+    "element too short": "OFPBMC_BAD_FIELD",
+    "element of length 0": "OFPBMC_BAD_FIELD",
+    "unknown instruction": "OFPBIC_UNKNOWN_INST",
+    "goto twice": "OFPBIC_DUP_INST",
+    "half an instruction": "OFPBRC_BAD_LEN",
+    "another experimenter": "OFPBAC_BAD_VENDOR",
+    "nat": "OFPBAC_BAD_SET_ARGUMENT",
+    "writing an unknown field": "OFPBAC_BAD_SET_LEN",
+    "loading beyond the field": "OFPBAC_BAD_SET_LEN",
+    "ct helper": "OFPBAC_MATCH_INCONSISTENT",
+    "role 9": "OFPRRFC_BAD_ROLE",
+    "multipart 99": "OFPBRC_BAD_STAT",
+}
+
+pytestmark = pytest.mark.ovs
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _apparatus():
+    if shutil.which("ovs-ofctl") is None:
+        required = "ovs" in os.environ.get("SDN_LAB_REQUIRE", "").split(",")
+        (pytest.fail if required else pytest.skip)("ovs-ofctl is missing: install openvswitch-common")
+
+
+def printed(data):
+    done = subprocess.run(
+        ["ovs-ofctl", "ofp-print", data.hex()], capture_output=True, text=True, timeout=20, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def ours(entry):
+    """Whether a simulated switch that has the groups 1 and 7 takes an entry."""
+    try:
+        check_entry(request.read(serialized(codec.flow_mod(RYU, 0, entry))).entry, {1, 7})
+    except WireError:
+        return False
+    return True
+
+
+def test_the_dump_that_we_send_is_what_open_vswitch_reads():
+    held = [
+        replace(e, priority=n)
+        for n, (name, e) in enumerate(ENTRIES.items())
+        if ours(e) and name != "action output half a reg"  # its max_len is not in the text
+    ]
+    parts = [stats.flow(e, age_ns=10**9, counted=stats.Counted(packets=2)) for e in held]
+    (data,) = reply.multipart(9, request.FLOW, parts)
+    head, _, lines = printed(data).partition("\n")
+    assert head.startswith("OFPST_FLOW reply (OF1.3) (xid=0x9)")
+    assert [(e.key, e.instructions, e.cookie) for e in parse_flows(lines)] == [
+        (e.key, e.instructions, e.cookie) for e in sort_entries(held)
+    ]
+
+
+WIDER = {
+    **ENTRIES,
+    **{
+        f"{how} {name}": FlowEntry(match=match, instructions=Instructions(apply=(act_,)))
+        for name, act_ in ACTIONS.items()
+        for how, match in {
+            "over IPv4": MATCHES["tos"],
+            "over IPv6 TCP": MATCHES["syn over ipv6"],
+            "over ARP": MATCHES["arp"],
+            "over ND": MATCHES["ND options"],
+            "tagged": MATCHES["pcp"],
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("name", WIDER)
+def test_a_switch_of_ours_takes_the_entries_that_open_vswitch_takes(name):
+    taken = "decode error" not in printed(serialized(codec.flow_mod(RYU, 0, WIDER[name])))
+    assert ours(WIDER[name]) == taken
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_open_vswitch_refuses_what_we_refuse(name):
+    data, pair = REFUSED[name]
+    said = printed(data)
+    if name in KNOWN_TO_OVS:
+        assert "OFPT_" in said
+    else:
+        assert f"decode error: {OTHERWISE_TO_OVS.get(name) or NAMES[pair]}*" in said
