@@ -118,6 +118,7 @@ def _counterexample(witness: Counterexample) -> dict[str, Any]:
         ],
         "before": [{"port": port, "packet_hex": frame} for port, frame in witness.before],
         "replayed": dict(witness.replayed),
+        "arrives": witness.arrives,
     }
 
 
@@ -131,6 +132,7 @@ def _read_verdict(held: Mapping[str, Any]) -> Verdict:
         path=tuple(Step(**step) for step in shown["path"]),
         before=tuple((b["port"], b["packet_hex"]) for b in shown["before"]),
         replayed=shown["replayed"],
+        arrives=shown["arrives"],
     )
     return Verdict(
         claim=held["claim"],

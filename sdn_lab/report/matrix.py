@@ -7,7 +7,8 @@ A row sends, a column receives.  A cell says what the claims about this ordered 
 ``.``            isolated
 ``LEAK``         a packet of the row's port was seen at, or shown to reach, the column's
 ``leak``         the two networks are not isolated, shown with other ports of theirs
-``WRONG``        more or less passes than the groups say
+``OPEN``         more passes than the groups say
+``BROKEN``       the groups allow what does not arrive
 ``?``            unknown: nobody showed it, either way
 ``~``            not judged: no chosen method can
 ``-``            the port itself
@@ -21,25 +22,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sdn_lab.model.intent import Scenario
-from sdn_lab.model.traffic import Allowance, Traffic
+from sdn_lab.model.traffic import Traffic
 from sdn_lab.model.verdict import Kind, Report, Status
 
 MOST_PORTS = 16
 SELF, ISOLATED, NOTHING, UNKNOWN, NOT_JUDGED = "-", ".", "0", "?", "~"
-LEAK, LEAKY, WRONG = "LEAK", "leak", "WRONG"
-_ALARMS = (LEAK, LEAKY, WRONG, UNKNOWN)  # worst first
+LEAK, LEAKY, OPEN, BROKEN = "LEAK", "leak", "OPEN", "BROKEN"
+_ALARMS = (LEAK, LEAKY, OPEN, BROKEN, UNKNOWN)  # worst first
+_CROSSING = (Kind.ISOLATED, Kind.SEGMENTED, Kind.NO_SNIFFING)
 _MEANING = {
     ISOLATED: "isolated",
     NOTHING: "the groups admit nothing",
     SELF: "itself",
     LEAK: "a packet got there",
     LEAKY: "networks not isolated",
-    WRONG: "not what the groups say",
+    OPEN: "more passes than the groups say",
+    BROKEN: "allowed, and does not arrive",
     UNKNOWN: "unknown",
     NOT_JUDGED: "not judged",
 }
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp", None: "other"}
-_EVERY_PORT = ((1, 65535), (0, 65535))
+_REFUSED = frozenset({67, 547})  # DHCP servers: refused to everybody, so their absence goes without saying
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,24 +88,28 @@ def is_alarm(cell: str) -> bool:
 
 def services(traffic: Traffic) -> str:
     """Return a set of microflows in short: ``tcp/22,80 icmp``; `NOTHING` for the empty set."""
-    found: dict[str, set[str]] = {}
+    ports: dict[str, set[tuple[int, int]]] = {}
     for allowance in traffic.allowances:
-        found.setdefault(_PROTOCOLS.get(allowance.protocol, str(allowance.protocol)), set()).update(
-            _details(allowance)
-        )
-    if {"icmp", "tcp", "udp", "sctp", "other"} <= found.keys() and not any(found.values()):
+        name = _PROTOCOLS.get(allowance.protocol, str(allowance.protocol))
+        ports.setdefault(name, set()).update(allowance.l4_ports)
+    short = {name: _ports(ranges) for name, ranges in ports.items()}
+    if short.keys() >= set(_PROTOCOLS.values()) and not any(short.values()):
         return "any"
-    told = []
-    for protocol in sorted(found, key=lambda name: (name not in ("tcp", "udp"), name)):
-        ports = sorted(found[protocol], key=lambda text: (len(text.partition("-")[0]), text))
-        told.append(f"{protocol}/{','.join(ports)}" if ports else protocol)
-    return " ".join(told) or NOTHING
+    order = sorted(short, key=lambda name: (name not in ("tcp", "udp"), name))
+    return " ".join(f"{name}/{short[name]}" if short[name] else name for name in order) or NOTHING
 
 
-def _details(allowance: Allowance) -> Iterable[str]:
-    for first, last in allowance.l4_ports:
-        if (first, last) not in _EVERY_PORT:
-            yield str(first) if first == last else f"{first}-{last}"
+def _ports(ranges: Iterable[tuple[int, int]]) -> str:
+    """Return ranges in short; nothing where they are all there is."""
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if merged and all(port in _REFUSED for port in range(merged[-1][1] + 1, first)):
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    if not merged or (merged[0][0] <= 1 and merged[0][1] == 65535):
+        return ""
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in merged)
 
 
 class _Pairs:
@@ -119,7 +126,12 @@ class _Pairs:
         self._leaks = {
             (v.counterexample.src, v.counterexample.dst)
             for v in report.verdicts
-            if v.status is Status.VIOLATED and v.kind is Kind.ISOLATED and v.counterexample is not None
+            if v.status is Status.VIOLATED and v.kind in _CROSSING and v.counterexample is not None
+        }
+        self._broken = {
+            v.claim
+            for v in report.verdicts
+            if v.status is Status.VIOLATED and v.counterexample is not None and not v.counterexample.arrives
         }
 
     def cell(self, src: str, dst: str) -> str:
@@ -136,7 +148,9 @@ class _Pairs:
                 return NOT_JUDGED
             if claim is None or claim.semantics is None or status in (None, Status.UNKNOWN):
                 return UNKNOWN
-            return WRONG if status is Status.VIOLATED else services(claim.semantics.new)
+            if status is Status.VIOLATED:
+                return BROKEN if claim.id in self._broken else OPEN
+            return services(claim.semantics.new)
         claim_id = self._isolated.get((min(first, second), max(first, second)), "")
         if claim_id in self._not_judged:
             return NOT_JUDGED

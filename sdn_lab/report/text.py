@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from rich.console import Console
@@ -109,7 +109,18 @@ def _matrix(report: Report, scenario: Scenario, width: int) -> Iterator[Text]:
         for cell in row:
             line.append(cell.rjust(column), "bold red" if is_alarm(cell) else "")
         yield line
-    yield Text(f"  {'   '.join(matrix.legend)}", "dim")
+    yield from (Text(f"  {signs}", "dim") for signs in _wrapped(matrix.legend, width))
+
+
+def _wrapped(parts: Sequence[str], width: int) -> Iterator[str]:
+    """Join parts to lines that fit, never breaking a part."""
+    line = ""
+    for part in parts:
+        if line and len(line) + len(part) + 5 > width:
+            yield line
+            line = ""
+        line += ("   " if line else "") + part
+    yield line
 
 
 def _disagreements(report: Report) -> Iterator[Text]:
@@ -143,10 +154,12 @@ def _told(verdict: Verdict, scenario: Scenario | None, told: dict[str, str]) -> 
     what = verdict.reason if witness is None else f"{witness.src}>{witness.dst}:{witness.packet_hex}"
     if not what:
         return
-    before = told.setdefault(what, verdict.claim)
-    if before != verdict.claim:
-        yield Text(f"    as under {clean(before)}")
-    elif witness is None:
+    if what in told:
+        if told[what] != verdict.claim:
+            yield Text(f"    as under {clean(told[what])}")
+        return
+    told[what] = verdict.claim
+    if witness is None:
         yield Text(f"    {clean(verdict.reason)}")
     else:
         yield Text(f"    {_place(witness.src, scenario)} -> {_place(witness.dst, scenario)}")

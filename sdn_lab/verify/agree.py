@@ -181,16 +181,11 @@ def _covered(violated: Verdict, holds: Verdict, sent: Collection[str]) -> bool:
 
 
 def _denied_by_replay(verdict: Verdict) -> list[str]:
-    """Return the backends on which the witness did the opposite of what the verdict says.
-
-    A witness against `reachable`, or one that says so itself (`Counterexample.arrives`), is a packet that
-    should arrive and does not; any other arrives where it should not.
-    """
+    """Return the backends on which the witness, sent again, did the opposite of what it should show."""
     witness = verdict.counterexample
     if verdict.status is not Status.VIOLATED or witness is None:
         return []
-    expected = witness.arrives and verdict.kind is not Kind.REACHABLE
-    return [backend for backend, arrived in witness.replayed.items() if arrived is not expected]
+    return [backend for backend, arrived in witness.replayed.items() if arrived is not witness.arrives]
 
 
 def _outcome(statuses: Collection[Status], disagreements: Sequence[Disagreement]) -> tuple[str, int]:
