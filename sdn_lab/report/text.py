@@ -17,6 +17,7 @@ from rich.text import Text
 
 from sdn_lab.model.intent import Scenario
 from sdn_lab.model.verdict import Counterexample, Report, Status, Verdict
+from sdn_lab.openflow.packet import describe
 from sdn_lab.report.format import Format, clean
 from sdn_lab.report.matrix import draw, is_alarm
 from sdn_lab.report.tally import tally
@@ -61,11 +62,12 @@ def _lines(report: Report, scenario: Scenario | None, width: int) -> Iterator[Te
     yield _verdict_line(report)
     if report.error:
         yield Text(f"  {clean(report.error)}", "bold red")
-    if scenario is not None and report.summary:
+    if scenario is not None and report.verdicts:
         yield from _matrix(report, scenario, width)
     yield from _disagreements(report)
-    for status, title in ((Status.VIOLATED, "Violated"), (Status.UNKNOWN, "Unknown")):
-        yield from _claims(report, scenario, status, title)
+    yield from _claims(report, scenario, Status.VIOLATED, "Violated")
+    if report.verdicts or not report.error:
+        yield from _claims(report, scenario, Status.UNKNOWN, "Unknown")
     yield from _tally(report)
     if report.not_judged:
         yield from _heading(f"Not judged: no chosen method can ({len(report.not_judged)})")
@@ -141,11 +143,15 @@ def _claims(report: Report, scenario: Scenario | None, status: Status, title: st
     told: dict[str, str] = {}
     for claim in claims[:MOST_SHOWN]:
         given = [v for v in report.verdicts if v.claim == claim and v.status is status]
-        methods = ", ".join(v.method for v in given) or "every method abstained"
+        methods = ", ".join(v.method for v in given) or _silence(report)
         yield Text(f"  {clean(claim)} ", _STYLES[status]).append(f"({clean(methods)})", "dim")
         for verdict in given:
             yield from _told(verdict, scenario, told)
     yield from _more(len(claims))
+
+
+def _silence(report: Report) -> str:
+    return "the run ended before" if report.error else "every method abstained"
 
 
 def _told(verdict: Verdict, scenario: Scenario | None, told: dict[str, str]) -> Iterator[Text]:
@@ -163,13 +169,15 @@ def _told(verdict: Verdict, scenario: Scenario | None, told: dict[str, str]) -> 
         yield Text(f"    {clean(verdict.reason)}")
     else:
         yield Text(f"    {_place(witness.src, scenario)} -> {_place(witness.dst, scenario)}")
+        if verdict.reason:
+            yield Text(f"      {clean(verdict.reason)}")
         yield Text(f"      packet: {clean(witness.packet)}")
         yield from _path(witness)
 
 
 def _path(witness: Counterexample) -> Iterator[Text]:
     for port, frame in witness.before:
-        yield Text(f"      before: {clean(port)} sends {clean(frame)}")
+        yield Text(f"      before: {clean(port)} sends {clean(describe(bytes.fromhex(frame)))}")
     for step in witness.path:
         where = f"{clean(step.datapath)} table {step.table}"
         yield Text(f"      {where}: {clean(step.origin) or 'no origin'}")

@@ -138,7 +138,7 @@ class _Judge:
             finding = self._search.look(self._members[sources], sinks)
             if finding.answer is Answer.SHOWN and finding.witness is not None:
                 witness = finding.witness
-                reason = f"{witness.src} reaches {witness.sink.name}: {self.words.told(witness.way)}"
+                reason = f"a frame of {witness.src} reaches {witness.sink.name}"
                 return _Found(status=Status.VIOLATED, reason=reason, witness=finding.witness)
             refuted = True
             if finding.answer is Answer.OPEN:
@@ -185,10 +185,9 @@ class _Judge:
         if sinks:
             finding = self._search.look((path,), sinks)
             if finding.answer is Answer.SHOWN and finding.witness is not None:
-                told = self.words.told(finding.witness.way)
                 where = {End.LOCAL: "the hypervisor's own stack at", End.UPLINK: "the physical network at"}
                 sink = finding.witness.sink
-                reason = f"{path} reaches {where[sink.end]} {sink.name}: {told}"
+                reason = f"a frame of {path} reaches {where[sink.end]} {sink.name}"
                 return _Found(status=Status.VIOLATED, reason=reason, witness=finding.witness)
             if finding.answer is Answer.OPEN:
                 return _Found(status=Status.UNKNOWN, reason=f"a path could not be decided: {finding.why}")
@@ -210,7 +209,8 @@ class _Judge:
             components = segments.joined(self._members, [pair for pair, _ in leaks])
             told = "; ".join(" + ".join(component) for component in components)
             shown = leaks[0][1]
-            reason = f"joined: {told}.  E.g. {shown.reason}"
+            way = self.words.told(shown.witness.way) if shown.witness is not None else ""
+            reason = f"joined: {told}; e.g. {shown.reason}: {way}"
             return _Found(status=Status.VIOLATED, reason=reason, witness=shown.witness)
         if doubtful is not None:
             return _Found(status=Status.UNKNOWN, reason=doubtful.reason)
