@@ -11,7 +11,7 @@ A tenant's object is named by its path: network ``red/app``, security group ``re
 ``red/vm1`` (an instance with one port) or ``red/vm1:eth1`` (one of several).  Hypervisors, sites
 and underlay switches have plain names.
 
-Invariants (`scenario.check` establishes them for files; generators call it too)
+Invariants (`scenario.load` establishes them for files)
 ----------
 1.  Every name that is referred to exists, and paths are unique.
 2.  Tuples are sorted by name or path, so equal scenarios are equal values.
