@@ -10,7 +10,7 @@ Meaning comes from the claims (`Claim.semantics`) and never from an entry: the t
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from random import Random
@@ -76,6 +76,7 @@ class World:
             self._members[port.network].append(port)
         self._peers = {p.path: [q for q in self._members[p.network] if q.path != p.path] for p in self.ports}
         self._samples: dict[tuple[str, str, int], tuple[IPAddress, IPAddress, int, int] | None] = {}
+        self._most_open: dict[tuple[str, int], list[tuple[int, int]]] = {}
         self._boundaries: dict[tuple[str, str, int], tuple[int, ...]] = {}
         self._ids = {(claim.kind, claim.objects): claim.id for claim in claims}
         self._semantics = {
@@ -234,6 +235,18 @@ class World:
                 for number in self.boundaries(src, dst, protocol):
                     if self.opens(src, dst, _flow(a, b, protocol, number, FIRST_L4)):
                         yield a, b, protocol, number
+
+    def most_open(self, dst: Port, family: int) -> list[tuple[int, int]]:
+        """Return what *dst* admits, (protocol, L4 port or ICMP type), from most sources first; never empty."""
+        key = (dst.path, family)
+        if key not in self._most_open:
+            admitted: Counter[tuple[int, int]] = Counter()
+            for peer in self.peers(dst):
+                found = {(protocol, number) for _, _, protocol, number in self._open(peer, dst, family)}
+                admitted.update(number for number in found if number[0] != SCTP)
+            ranked = sorted(admitted, key=lambda number: (-admitted[number], number))
+            self._most_open[key] = ranked or [(UDP, UNSPOKEN[0])]
+        return self._most_open[key]
 
     def wished_pairs(self) -> Iterator[tuple[Port, Port]]:
         """Yield the pairs of ports of different networks that some wish speaks of."""

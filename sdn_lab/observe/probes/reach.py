@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from sdn_lab.model.intent import Port, Scenario
 from sdn_lab.model.observation import Expected
-from sdn_lab.model.traffic import SCTP, TCP, UDP, Microflow
+from sdn_lab.model.traffic import SCTP, UDP, Microflow
 from sdn_lab.model.verdict import Kind
 from sdn_lab.observe import frames
 from sdn_lab.observe.case import Case, Family, Shot
@@ -31,6 +31,7 @@ from sdn_lab.observe.world import World, address_of, families
 
 # Local experimental, MPLS, LLDP, PPPoE, EAPOL, RARP, a provider's service tag, an 802.3 length.
 ODD_ETHER_TYPES = (0x88B5, 0x8847, 0x88CC, 0x8863, 0x888E, 0x8035, 0x22F3, 0x0100)
+MOST_NUMBERS = 3
 KNOWN_ETHER_TYPES = {0x0800, 0x0806, 0x86DD, 0x8100, 0x88A8}
 ALL_HOSTS_V6, ALL_HOSTS_V4, LIMITED = (
     ip_address("ff02::1"),
@@ -64,12 +65,8 @@ def aimed(world: World, src: Port, mac: str, flow: Microflow) -> tuple[Port | No
 
 
 def open_number(world: World, dst: Port, family: int) -> tuple[int, int]:
-    """Return a (protocol, L4 port) that *dst* admits from somebody: what is most likely to pass."""
-    for peer in world.peers(dst):
-        flow = world.sample(peer, dst, family)
-        if flow is not None and flow.protocol in (TCP, UDP):
-            return flow.protocol, flow.dst_l4
-    return UDP, 9
+    """Return the (protocol, L4 port or ICMP type) that *dst* admits from most: what is likeliest to pass."""
+    return world.most_open(dst, family)[0]
 
 
 def unicast(world: World) -> Iterator[Case]:
@@ -80,29 +77,28 @@ def unicast(world: World) -> Iterator[Case]:
                 a, b = address_of(src, family), address_of(dst, family)
                 if a is None or b is None:
                     continue
-                flow = world.flow(a, b, *open_number(world, dst, family))
-                twin, expected = aimed(world, src, dst.mac, flow)
-                nonce = world.nonces.draw()
-                what = f"ip{family}"
-                yield Case(
-                    probe="REACH-01",
-                    shots=(
-                        Shot(
-                            src=src.path,
-                            dst=twin.path if twin else "",
-                            frame=frames.opening(flow, src.mac, dst.mac, nonce),
-                            nonce=nonce,
-                            expected=expected,
-                            bears_on=(
-                                *world.isolation(src, dst),
-                                *(world.claims_on(src, twin, flow) if twin else ()),
-                            ),
-                            proves=proves(what, src, twin) if twin and expected is Expected.DELIVERED else (),
-                            leans_on=crossing(what, src, dst),
-                        ),
-                    ),
-                )
+                for number in world.most_open(dst, family)[:MOST_NUMBERS]:
+                    shot = _to_stranger(world, src, dst, world.flow(a, b, *number))
+                    yield Case(probe="REACH-01", shots=(shot,))
     yield from _odd_ether_types(world)
+
+
+def _to_stranger(world: World, src: Port, dst: Port, flow: Microflow) -> Shot:
+    """Return the opening of *flow* to the stranger *dst*, who may have a neighbour's MAC and address."""
+    twin, expected = aimed(world, src, dst.mac, flow)
+    nonce = world.nonces.draw()
+    what = f"ip{flow.family}"
+    own = world.claims_on(src, twin, flow) if twin else ()
+    return Shot(
+        src=src.path,
+        dst=twin.path if twin else "",
+        frame=frames.opening(flow, src.mac, dst.mac, nonce),
+        nonce=nonce,
+        expected=expected,
+        bears_on=(*world.isolation(src, dst), *own),
+        proves=proves(what, src, twin) if twin and expected is Expected.DELIVERED else (),
+        leans_on=crossing(what, src, dst),
+    )
 
 
 def _odd_ether_types(world: World) -> Iterator[Case]:

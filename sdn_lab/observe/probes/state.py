@@ -150,10 +150,9 @@ def _after_refusal(world: World, src: Port, dst: Port, flow: Microflow) -> Itera
     yield segment(world, src, dst, flow, ACK, nothing)
     yield segment(world, src, dst, flow, PSH | ACK, nothing, data=True)
     back = world.answer(src, dst, flow)
-    yield segment(
-        world, src, dst, flow, SYN, _at_least(back, world, dst, src, flow.reversed()), answering=True
-    )
+    opening = _at_least(back, world, dst, src, flow.reversed())
     yield segment(world, src, dst, flow, SYN | ACK, back, answering=True)
+    yield segment(world, src, dst, flow, SYN, opening, answering=True)
 
 
 def _at_least(answer: Expected, world: World, src: Port, dst: Port, flow: Microflow) -> Expected:
@@ -247,9 +246,9 @@ def _forged(world: World, src: Port, dst: Port, a: Port, b: Port, flow: Microflo
     reverse = world.expected(b, a, back)
     yield segment(world, src, dst, flow, SYN, opened)
     for shot in (
-        segment(world, a, b, flow, SYN, reverse, answering=True),
         segment(world, a, b, flow, SYN | ACK, nothing, answering=True),
         segment(world, a, b, flow, ACK, nothing),
+        segment(world, a, b, flow, SYN, reverse, answering=True),  # what the forger's own tracker lets out
     ):
         yield _apart(world, shot, src, a)
     if opened is Expected.DELIVERED and reverse is nothing:
