@@ -43,6 +43,15 @@ def test_of_thousands_of_frames_none_is_lost(lab, size, spread):
             assert {p for p in where.get(found, ()) if p.startswith("port:")} == {f"port:red/{dst}"}
 
 
+def test_a_window_waits_for_what_an_early_marker_has_overtaken(lab):
+    for _ in range(20):
+        frames = [("port", "red/vm1", arp_reply("vm1", "vm2", 1))]
+        frames += [("port", "red/vm1", arp_reply("vm1", "vm3", n, 1400)) for n in range(2, 121)]
+        seen = lab.exchange(window(frames, [("port", "red/vm2", 1)]))
+        late = [n for n in range(2, 121) if "port:red/vm3" not in sightings(seen).get(nonce(n), ())]
+        assert late == []
+
+
 def test_what_crosses_hypervisors_is_seen_on_both_underlay_wires_and_in_no_host_stack(lab):
     seen = lab.exchange(window([("port", "red/vm1", arp_reply("vm1", "vm3", 1))], [("port", "red/vm3", 1)]))
     assert sightings(seen) == {nonce(1): {"port:red/vm3", "underlay:hv1", "underlay:hv2"}}

@@ -25,8 +25,8 @@ from sdn_lab.process import run
 
 RUN = Path("/run/sdn-lab")
 MANAGEMENT_INTERFACE = "mgmt"
-_ETHTOOL_S = 30
 THREADS = 4  # programs are started from so many threads; more do not help on few cores
+_ETHTOOL_S = 30
 
 
 @dataclass(slots=True)
@@ -81,11 +81,10 @@ def build(plan: Plan, watch: Watch, progress: Callable[[str, int, int], None]) -
     return built
 
 
-def know_peers(built: Built) -> None:
-    """Tell every tunnel endpoint all the others."""
-    for us in built.plan.hypervisors:
-        peers = {h.vtep.partition("/")[0]: h.vtep_mac for h in built.plan.hypervisors if h != us}
-        built.switches[us.name].know_peers(peers)
+def know_peers(us: PlannedHypervisor, built: Built) -> None:
+    """Tell a tunnel endpoint all the others.  Open vSwitch forgets them after a while."""
+    peers = {h.vtep.partition("/")[0]: h.vtep_mac for h in built.plan.hypervisors if h != us}
+    built.switches[us.name].know_peers(peers)
 
 
 def _hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch) -> Hypervisor:
@@ -147,8 +146,7 @@ def _finish_hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch) -
     node.configure(
         [f"address add {planned.vtep} dev {PHYSICAL}", f"link set {PHYSICAL} up", "link set br-int up"]
     )
-    peers = {h.vtep.partition("/")[0]: h.vtep_mac for h in plan.hypervisors if h != planned}
-    switch.know_peers(peers)
+    know_peers(planned, built)
 
 
 def _finish_instance(planned: PlannedInstance, built: Built) -> None:
@@ -157,6 +155,10 @@ def _finish_instance(planned: PlannedInstance, built: Built) -> None:
     """
     node = built.instances[planned.node]
     deafen(node.into, [p.interface for p in planned.ports])
+    with inside(node.pid):
+        for port in planned.ports:
+            if not any(":" in a for a in port.addresses):
+                sysctl(f"net/ipv6/conf/{port.interface}/disable_ipv6", 1)
     commands = ["link set lo up"]
     for port in planned.ports:
         run([*node.into, "ethtool", "-K", port.interface, "tx", "off"], _ETHTOOL_S)

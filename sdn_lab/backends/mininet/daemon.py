@@ -226,7 +226,8 @@ class _Daemon:
         if self._hearing:
             self._make_deaf(True)
         if time.monotonic() - self._neighbours_at > _NEIGHBOURS_AGE_S:
-            know_peers(built)
+            for hypervisor in built.plan.hypervisors:
+                know_peers(hypervisor, built)
             self._neighbours_at = time.monotonic()
         if self._fresh:
             self._exchange.forget()

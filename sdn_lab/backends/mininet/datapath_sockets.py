@@ -1,4 +1,4 @@
-"""The packet sockets by which Open vSwitch itself receives: made larger, and asked for their losses.
+"""The packet sockets by which Open vSwitch itself receives: made larger, asked for losses and for work.
 
 Why
 ---
@@ -9,6 +9,11 @@ no setting for it, and the default is the whole machine's, which a lab must not 
 their parent, takes duplicates of these sockets (pidfd_getfd(2)), sets their buffers, and reads their
 counts of losses.
 
+The same duplicates say whether a frame still waits to be switched.  Together with the state of the switch's
+main thread, which does all receiving, looking up and sending of a userspace datapath, this tells a datapath
+that has dropped a frame from one that has not come to it yet.  (Measured with six busy loops on two cores and
+windows that close 2 ms after an early marker: 563 of 7,440 frames late without this, none with it.)
+
 Invariant: a duplicate is the same socket, so it is never read or closed for Open vSwitch by us; a
 socket that Open vSwitch makes later is found by the next `find`.
 """
@@ -16,13 +21,16 @@ socket that Open vSwitch makes later is found by the next `find`.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import socket
 import struct
 from collections.abc import Iterable
+from pathlib import Path
 
 _SYS_PIDFD_GETFD = 438  # on every architecture
 _SOL_PACKET, _PACKET_STATISTICS, _SO_RCVBUFFORCE = 263, 6, 33
+_SIOCINQ, _NOTHING = 0x541B, bytes(4)
 _RECEIVE_BYTES = 8 << 20
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -64,8 +72,21 @@ class DatapathSockets:
                 drops += struct.unpack("=II", sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1]
         return drops
 
-    def __len__(self) -> int:
-        return sum(sock is not None for sock in self._sockets.values())
+    def idle(self) -> bool:
+        """Say whether no frame waits in these sockets, and every switch waits for one."""
+        for sock in self._sockets.values():
+            if sock is not None and fcntl.ioctl(sock, _SIOCINQ, _NOTHING) != _NOTHING:
+                return False
+        return all(_sleeps(pid) for pid in self._processes)
+
+
+def _sleeps(pid: int) -> bool:
+    """Say whether the main thread of *pid* waits; one that is ready to run, or gone, does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split(maxsplit=1)[0] == "S"
 
 
 def _packet_socket(pidfd: int, number: int) -> socket.socket | None:

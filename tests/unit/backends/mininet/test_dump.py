@@ -9,7 +9,7 @@ from sdn_lab.model.diagnostic import LabError
 
 LOCAL = 0xFFFFFFFE
 FLOWS = """OFPST_FLOW reply (OF1.3) (xid=0x2):
- cookie=0x5, duration=1s, table=0, n_packets=1, n_bytes=6, priority=7,ip,in_port=100,nw_frag=no actions=output:1
+ cookie=0x5, duration=1s, table=0, n_packets=1, priority=7,ip,in_port=100,nw_frag=no actions=output:1
 """
 
 
