@@ -13,7 +13,9 @@ Called by `lab` after every method has spoken and every witness has been replaye
 What a verdict covers
 ---------------------
 `EVERY_HEADER` methods say ``holds`` of every packet there is: no packet of anybody may violate it.  A probe
-covers only what it sent (*sent*).  Verdicts of different snapshots (*judged*) are never compared.
+covers only what it sent (*sent*).  Verdicts of different snapshots (*judged*) are never compared.  Where a
+controller reacts to packets (not *steady*), each packet may meet other tables than the one before: nothing
+was then judged on one snapshot, and nothing contradicts anything, not even a witness its own replay.
 
 Claims that nobody can judge
 ----------------------------
@@ -80,6 +82,7 @@ def sum_up(
     restricted: bool | None = None,
     judged: Mapping[str, str] | None = None,
     sent: Mapping[str, Collection[str]] | None = None,
+    steady: bool = True,
     information: Sequence[str] = (),
     environment: Mapping[str, object] | None = None,
     timings_ms: Mapping[str, float] | None = None,
@@ -91,7 +94,8 @@ def sum_up(
 
     *restricted* as in the module; by default, when *methods* are fewer than `ALL_METHODS`.  *judged*: method
     to snapshot hash (absent: all judged one snapshot).  *sent*: claim id to the packets, in hex, that the
-    probes of it sent.  *error* says why the run could not finish, and *error_exit* is then its exit code.
+    probes of it sent.  *steady*: no controller changed the tables while they were judged.  *error* says why
+    the run could not finish, and *error_exit* is then its exit code.
     """
     chosen_few = not set(methods) >= ALL_METHODS if restricted is None else restricted
     by_claim: dict[str, list[Verdict]] = {claim.id: [] for claim in claims}
@@ -107,7 +111,9 @@ def sum_up(
         else:
             summary[claim_id] = add_up([verdict.status for verdict in given])
     disagreements = tuple(
-        found for given in by_claim.values() for found in contradictions(given, judged or {}, sent or {})
+        found
+        for given in (by_claim.values() if steady else ())
+        for found in contradictions(given, judged or {}, sent or {})
     )
     status, code = (
         (Status.UNKNOWN.value, error_exit) if error else _outcome(frozenset(summary.values()), disagreements)

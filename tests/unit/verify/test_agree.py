@@ -177,6 +177,14 @@ def test_methods_that_judged_different_snapshots_are_not_compared():
     assert report(verdicts, judged={"graph": "1", "probe": "1"}).exit == 4
 
 
+def test_where_a_controller_reacts_nothing_was_judged_on_one_snapshot():
+    """A learning switch floods the first frame and not the second: that is no bug of ours."""
+    verdicts = [verdict("graph", H), verdict("probe", V, counterexample=witness(sim=False))]
+    assert report(verdicts).exit == 4
+    made = report(verdicts, steady=False)
+    assert (made.exit, made.disagreements) == (1, ())
+
+
 def test_a_verdict_on_a_claim_that_was_not_asked_counts():
     """A method that found a leak is heard, whatever list it was given."""
     made = report([verdict("graph", V, claim(name="other")), verdict("graph", H)])
