@@ -25,6 +25,7 @@ from sdn_lab.openflow.wire.request import FlowMod, FlowQuery
 from sdn_lab.openflow.wire.stats import Counted
 
 _SECOND_NS = 1_000_000_000
+_NEVER = float("inf")
 LAST_TABLE = 253  # table 254 is the switch's own, as in Open vSwitch
 
 Key = tuple[int, int, Match]
@@ -69,6 +70,7 @@ class FlowTable:
     def __init__(self) -> None:
         self._rows: dict[Key, Row] = {}
         self._mortal: set[Key] = set()
+        self._earliest_ns: float = _NEVER  # no row ends before
         self.version = 0
 
     def __len__(self) -> int:
@@ -90,6 +92,7 @@ class FlowTable:
         """Replace everything."""
         self._rows = {e.key: Row(e, now_ns, now_ns) for e in entries}
         self._mortal = {key for key, row in self._rows.items() if row.ends_ns() is not None}
+        self._look_ahead()
         self.version += 1
 
     def change(self, mod: FlowMod, now_ns: int) -> list[Removed]:
@@ -125,8 +128,10 @@ class FlowTable:
             row.counted = before.counted
         self._rows[entry.key] = row
         self._mortal.discard(entry.key)
-        if row.ends_ns() is not None:
+        end = row.ends_ns()
+        if end is not None:
             self._mortal.add(entry.key)
+            self._earliest_ns = min(self._earliest_ns, end[0])
         self.version += 1
 
     def _chosen(self, mod: FlowMod, *, strict: bool) -> list[Key]:
@@ -172,12 +177,17 @@ class FlowTable:
 
     def next_end_ns(self) -> int | None:
         """Return when the next row will end if nothing uses it, or None."""
+        self._look_ahead()
+        return None if self._earliest_ns == _NEVER else int(self._earliest_ns)
+
+    def _look_ahead(self) -> None:
+        """Find when the next row ends.  Use only puts it off, so until then nobody need look again."""
         ends = [end for key in self._mortal if (end := self._rows[key].ends_ns()) is not None]
-        return min(ends)[0] if ends else None
+        self._earliest_ns = min(ends)[0] if ends else _NEVER
 
     def expire(self, now_ns: int) -> list[Removed]:
         """Remove what has timed out."""
-        if not self._mortal:
+        if now_ns < self._earliest_ns:
             return []
         gone: list[Removed] = []
         for key in sorted(self._mortal, key=lambda k: (k[0], k[1], k[2].tests)):
@@ -185,6 +195,7 @@ class FlowTable:
             if end is not None and end[0] <= now_ns:
                 gone.append(self._remove(key, end[1]))
         self.version += bool(gone)
+        self._look_ahead()
         return gone
 
     def _remove(self, key: Key, reason: int) -> Removed:
