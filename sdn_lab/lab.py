@@ -23,6 +23,7 @@ from sdn_lab.backends import load_backend
 from sdn_lab.compiler import compile_scenario
 from sdn_lab.contracts import Progress, RunningLab
 from sdn_lab.control.apps import DEFAULT, REPLAY
+from sdn_lab.control.apps import find as find_app
 from sdn_lab.control.controller import Controller
 from sdn_lab.flows import read_program
 from sdn_lab.model.assignment import Assignment, assign
@@ -110,6 +111,8 @@ def run(scenario: Scenario, options: Options, progress: Progress = silent) -> Re
         program = compile_scenario(scenario, assignment)
     else:
         program = read_program(options.flows, assignment)
+    app = options.controller if options.flows is None else REPLAY
+    find_app(app)  # an app that does not exist is bad usage: said before anything is built
     this = _Run(scenario=scenario, options=options, progress=progress, assignment=assignment, program=program)
     this.versions = _versions()
     with this.phase("claims"):
@@ -119,19 +122,17 @@ def run(scenario: Scenario, options: Options, progress: Progress = silent) -> Re
             lab = load_backend(options.backend).start(
                 scenario, assignment, seed=options.seed, progress=progress
             )
-        try:
-            _in_lab(this, lab)
-        finally:
-            with this.phase("stop"):
-                lab.__exit__(None, None, None)
+        with lab:
+            _in_lab(this, lab, app)
+            began_to_stop = time.perf_counter()
+        this.timings_ms["stop"] = round((time.perf_counter() - began_to_stop) * 1000, 1)
     except LabError as error:
         return this.report(str(error))
     return this.report()
 
 
-def _in_lab(this: _Run, lab: RunningLab) -> None:
+def _in_lab(this: _Run, lab: RunningLab, app: str) -> None:
     this.versions.update(lab.versions())
-    app = REPLAY if this.options.flows is not None else this.options.controller
     controller = Controller(
         lab.spawn,
         app=app,

@@ -37,6 +37,7 @@ PLATFORM = frozenset(  # the paths of kind "platform": what holds for everybody
         "fragments",
         "icmp-of-the-other-family",
         "igmp",
+        "l4-port-0",
         "mld",
         "neighbour-discovery",
         "redirect",

@@ -11,10 +11,9 @@ from itertools import pairwise
 from typing import Protocol
 
 from sdn_lab.model.intent import Scenario
-
-from . import conversation as talk
-from . import trials
-from .trials import Talk, Trial
+from tests.differential import conversation as talk
+from tests.differential import trials
+from tests.differential.trials import Talk, Trial
 
 
 class Lab(Protocol):

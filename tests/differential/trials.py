@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 
 from sdn_lab.model.intent import Port, Scenario
-from sdn_lab.model.traffic import TCP, UDP, Microflow, PairSemantics
+from sdn_lab.model.traffic import SCTP, TCP, UDP, Microflow, PairSemantics
 from sdn_lab.openflow import frames
 from sdn_lab.scenario.claims import boundaries, pair
-
-from . import conversation as talk
+from tests.differential import conversation as talk
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -194,6 +193,10 @@ def _lies_between(src: Port, dst: Port) -> Iterator[tuple[str, bytes]]:
         for tag in (b"\x81\x00\x00\x00", b"\x81\x00\x00\x05", b"\x88\xa8\x00\x05", b"\x81\x00\xe0\x00" * 2):
             yield f"tag {tag.hex()}", good[:12] + tag + good[12:]
         yield "EtherType 0x88b5", good[:12] + b"\x88\xb5" + good[14:]
+        for protocol in (TCP, UDP, SCTP):
+            for end in ("src_l4", "dst_l4"):
+                nowhere = replace(flow, protocol=protocol, **{end: 0})
+                yield f"protocol {protocol}, {end} 0", talk.frame(src, dst, nowhere, mark=1)
         if a.version == 4:
             yield from _lies_v4(src, dst, flow)
         else:

@@ -99,9 +99,7 @@ def arp_sender_not_tested(w: World) -> Program:
 
 
 def port_security_entry_dropped(w: World) -> Program:
-    return w.edited(
-        "hv2", SOURCE_IP, "red/vm3", lambda e: [] if e.match.exact("eth_type") == 0x86DD else [e]
-    )
+    return w.edited("hv2", SOURCE_IP, "red/vm3", lambda e: [] if e.match.exact("eth_type") == 0x86DD else [e])
 
 
 def vni_swapped(w: World) -> Program:
@@ -131,7 +129,9 @@ def miss_opened(w: World) -> Program:
 
 def output_added(w: World) -> Program:
     red, blue = w.of_port("red/vm1"), w.of_port("blue/vm1")
-    return w.edited("hv1", OUTPUT, "red/vm1", lambda e: [acting(e, Output(of_port=red), Output(of_port=blue))])
+    return w.edited(
+        "hv1", OUTPUT, "red/vm1", lambda e: [acting(e, Output(of_port=red), Output(of_port=blue))]
+    )
 
 
 def l4_port_not_tested(w: World) -> Program:

@@ -1,0 +1,49 @@
+"""Ten ways to break the compiled tables: `run --flows` finds each on the simulator; the sound ones hold."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sdn_lab.cli import main
+from sdn_lab.compiler import compile_scenario
+from sdn_lab.flows import write_program
+from sdn_lab.model.assignment import assign
+from sdn_lab.scenario import find, load
+from tests.faults.broken_by_hand import BREAKS, World
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    scenario = load(find("overlap"))
+    assignment = assign(scenario)
+    return World(scenario=scenario, assignment=assignment, program=compile_scenario(scenario, assignment))
+
+
+def run(folder: Path, *words: str) -> tuple[int, dict]:
+    report = folder / "report.json"
+    code = main(["run", "overlap", "--flows", str(folder / "d"), "--report", f"json={report}", *words])
+    return code, json.loads(report.read_text())
+
+
+def test_the_tables_as_compiled_hold(world: World, tmp_path: Path) -> None:
+    write_program(world.scenario, world.program, tmp_path / "d")
+
+    code, report = run(tmp_path)
+
+    assert (code, report["status"], report["exit"]) == (0, "holds", 0)
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_break_is_found_and_its_witness_leaks_again(world: World, tmp_path: Path, name: str) -> None:
+    break_, claim = BREAKS[name]
+    write_program(world.scenario, break_(world), tmp_path / "d")
+
+    code, report = run(tmp_path)
+
+    violated = {v["claim"]: v for v in report["verdicts"] if v["status"] == "violated"}
+    assert (code, report["status"]) == (1, "violated"), (report["disagreements"], report["error"])
+    assert claim in violated, sorted(violated)
+    for verdict in violated.values():
+        witness = verdict["counterexample"]
+        assert witness is None or all(witness["replayed"].values()), verdict
