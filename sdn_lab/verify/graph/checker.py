@@ -172,12 +172,12 @@ class _Judge:
         unseen = [path for path in (src, dst) if path not in self._fabric.ports]
         if unseen:
             return _Found(status=Status.UNKNOWN, reason=f"no datapath in the snapshot has port {unseen[0]}")
-        reason = f"no entries lead from {src} to {dst}, whatever the packet; {self._as_far(src)}"
+        others = sorted(sink.name for sink in ends if sink.end is End.PORT and sink.name != src)
+        reached = (
+            f"it reaches {', '.join(others)} and no other port" if others else "it reaches no other port"
+        )
+        reason = f"no entries lead from {src} to {dst}, whatever the packet; {reached}"
         return _Found(status=Status.VIOLATED, covers=self._everything, reason=reason)
-
-    def _as_far(self, src: str) -> str:
-        tables = sorted(self._graph.tables_from(src))
-        return f"its frames get as far as {', '.join(f'{bridge} table {t}' for bridge, t in tables[-3:])}"
 
     def _management(self, path: str) -> _Found | None:
         ends = self._graph.reached_from((path,))

@@ -26,7 +26,6 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from sdn_lab.openflow.entry import FlowEntry
 from sdn_lab.verify.graph.fabric import End, Fabric, Hop, Sink, State
 
 MAX_STATES = 200_000
@@ -92,12 +91,6 @@ class ForwardingGraph:
                 seen |= nx.descendants(self.graph, number)
         return frozenset(node for node in map(self.node, seen) if isinstance(node, Sink))
 
-    def tables_from(self, path: str) -> frozenset[tuple[str, int]]:
-        """Return the tables, ``(bridge, table)``, in which frames from this port may be looked up."""
-        number = self.find(Source(path))
-        nodes = map(self.node, nx.descendants(self.graph, number) if number is not None else ())
-        return frozenset((node.bridge, node.table) for node in nodes if isinstance(node, State))
-
     def distances(self, sinks: Iterable[Sink]) -> dict[int, int]:
         """Return, for each node with a path to one of *sinks*, the least number of edges."""
         goals = [n for n in map(self.find, sinks) if n is not None]
@@ -109,19 +102,6 @@ class ForwardingGraph:
                 if before not in found:
                     found[before] = found[number] + 1
                     queue.append(before)
-        return found
-
-    def way(self, path: str, sinks: Iterable[Sink]) -> list[tuple[str, FlowEntry]]:
-        """Return the entries, ``(bridge, entry)``, of a shortest way from a port into one of *sinks*."""
-        source = self.find(Source(path))
-        distance = self.distances(sinks)
-        found: list[tuple[str, FlowEntry]] = []
-        while source is not None and distance.get(source):
-            after = min((n for n in self.graph.successors(source) if n in distance), key=distance.__getitem__)
-            state, entry = self.node(source), self.graph.edges[source, after]["entry"]
-            if isinstance(state, State) and entry is not None:
-                found.append((state.bridge, entry))
-            source = after
         return found
 
     def _number(self, node: Node, queue: deque[int]) -> int:
