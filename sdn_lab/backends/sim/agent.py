@@ -21,7 +21,7 @@ from sdn_lab.backends.sim.table import Removed
 from sdn_lab.openflow.action import ANY
 from sdn_lab.openflow.interpret import PacketIn
 from sdn_lab.openflow.match import Match
-from sdn_lab.openflow.wire import error, frame, reply, request, stats
+from sdn_lab.openflow.wire import decode, error, frame, reply, request, stats
 from sdn_lab.openflow.wire.error import WireError
 
 _NO_CHANGE, _EQUAL, _MASTER, _SLAVE = range(4)
@@ -113,7 +113,7 @@ class Agent:
         for message in self._framer.feed(data):
             xid = int.from_bytes(message[4:8], "big")
             try:
-                self._handle(request.read(message), xid)
+                self._handle(decode.read(message), xid)
             except WireError as refused:
                 self.refused.append((xid, str(refused)))
                 self._send(reply.refusal(xid, refused.pair, message))

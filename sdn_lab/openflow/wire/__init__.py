@@ -2,9 +2,9 @@
 
 What
 ----
-`oxm` (matches), `action` and `instruction` (what an entry does), `request` (what a controller sends),
-`reply` and `stats` (what a switch answers), `frame` (headers and the cutting of a byte stream), `error` (what
-is answered to a request that cannot be used).
+`oxm` (matches), `action`, `action_write` and `instruction` (what an entry does), `request` and `decode` (what
+a controller sends), `reply` and `stats` (what a switch answers), `frame` (headers and the cutting of a byte
+stream), `error` (what is answered to a request that cannot be used).
 
 Where it sits
 -------------

@@ -1,14 +1,13 @@
-"""Actions on the wire: OpenFlow 1.3's, and the Nicira extensions in use.
+"""Bytes to actions: OpenFlow 1.3's, and the Nicira extensions in use; `action_write` is the way back.
 
-An action that `sdn_lab.openflow.action` has no value for is refused, never skipped.  What is sent follows
-Open vSwitch: a write to a whole field goes out as ``set_field``, to some of its bits as ``reg_load``.
+An action that `sdn_lab.openflow.action` has no value for is refused, never skipped.
 
 Reference: OpenFlow 1.3.5 section 7.2.5; ovs-actions(7).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from struct import Struct
 
 from sdn_lab.openflow import action as value
@@ -247,72 +246,3 @@ _NICIRA: dict[int, Callable[[bytes], value.Action]] = {
     CT_CLEAR: lambda _: value.CtClear(),
     DEC_TTL: lambda _: value.DecTtl(),
 }
-
-
-def write_actions(actions: Iterable[value.Action]) -> bytes:
-    """Return the list of actions."""
-    return b"".join(_write(a) for a in actions)
-
-
-def _standard(kind: int, body: bytes) -> bytes:
-    length = 4 + len(body)
-    return _HEAD.pack(kind, length + -length % 8) + body + bytes(-length % 8)
-
-
-def _nicira(subtype: int, body: bytes) -> bytes:
-    length = 10 + len(body)
-    return _NX.pack(EXPERIMENTER, length + -length % 8, NICIRA, subtype) + body + bytes(-length % 8)
-
-
-def _write(a: value.Action) -> bytes:
-    match a:
-        case value.Output():
-            return _standard(OUTPUT, _PORT.pack(a.of_port, a.max_len if a.of_port == value.CONTROLLER else 0))
-        case value.OutputField():
-            packed = a.source.start << 6 | a.source.bits - 1
-            header = int.from_bytes(oxm.write_field(a.source.field)[:4], "big")
-            return _nicira(OUTPUT_REG, _OUTPUT_REG.pack(packed, header, a.max_len))
-        case value.SetField():
-            return _write_set_field(a)
-        case value.Move():
-            body = _MOVE.pack(a.source.bits, a.source.start, a.target.start)
-            return _nicira(REG_MOVE, body + oxm.write_field(a.source.field) + oxm.write_field(a.target.field))
-        case value.GroupAction():
-            return _standard(GROUP, a.group_id.to_bytes(4, "big"))
-        case value.PushVlan():
-            return _standard(PUSH_VLAN, a.eth_type.to_bytes(2, "big"))
-        case value.PopVlan():
-            return _standard(POP_VLAN, b"")
-        case value.DecTtl():
-            return _standard(DEC_NW_TTL, b"")
-        case value.Resubmit():
-            port = _SAME_PORT if a.in_port is None else oxm.narrow_port(a.in_port)
-            table = _NO_TABLE if a.table is None else a.table
-            return _nicira(RESUBMIT_TABLE, port.to_bytes(2, "big") + bytes((table, 0, 0, 0)))
-        case value.Ct():
-            return _write_ct(a)
-        case value.CtClear():
-            return _nicira(CT_CLEAR, b"")
-        case value.Conjunction():
-            return _nicira(CONJUNCTION, bytes((a.clause - 1, a.n_clauses)) + a.id.to_bytes(4, "big"))
-
-
-def _write_set_field(a: value.SetField) -> bytes:
-    if a.mask == fields.FIELDS[a.field].full_mask:
-        return _standard(SET_FIELD, oxm.write_element(a.field, a.value))
-    start = (a.mask & -a.mask).bit_length() - 1
-    run = a.mask >> start
-    if run & (run + 1) or run.bit_length() > 64 or a.field == "tcp_flags":
-        return _nicira(REG_LOAD2, oxm.write_element(a.field, a.value, a.mask))
-    header = int.from_bytes(oxm.write_field(a.field), "big")
-    return _nicira(REG_LOAD, _LOAD.pack(start << 6 | run.bit_length() - 1, header, a.value >> start))
-
-
-def _write_ct(a: value.Ct) -> bytes:
-    flags = (_CT_COMMIT if a.commit else 0) | (_CT_FORCE if a.force else 0)
-    header, zone = 0, a.zone
-    if isinstance(zone, value.Subfield):
-        header = int.from_bytes(oxm.write_field(zone.field), "big")
-        zone = zone.start << 6 | zone.bits - 1
-    table = _NO_TABLE if a.table is None else a.table
-    return _nicira(CT, _CT.pack(flags, header, zone, table, 0) + write_actions(a.exec_))

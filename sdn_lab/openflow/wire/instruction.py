@@ -6,7 +6,7 @@ from struct import Struct
 
 from sdn_lab.openflow.action import Action
 from sdn_lab.openflow.entry import Instructions
-from sdn_lab.openflow.wire import action, error
+from sdn_lab.openflow.wire import action, action_write, error
 from sdn_lab.openflow.wire.error import WireError
 
 GOTO_TABLE, WRITE_METADATA, WRITE_ACTIONS, APPLY_ACTIONS, CLEAR_ACTIONS, METER = 1, 2, 3, 4, 5, 6
@@ -73,5 +73,5 @@ def write_instructions(instructions: Instructions) -> bytes:
 
 
 def _actions(kind: int, actions: tuple[Action, ...]) -> bytes:
-    body = action.write_actions(actions)
+    body = action_write.write_actions(actions)
     return _HEAD.pack(kind, 8 + len(body)) + body

@@ -1,22 +1,16 @@
-"""What a controller sends, decoded: one value for each kind of message.
-
-`read` gives the value, or raises `WireError` with the error that is owed.  It checks form only: whether a
-table or a group exists is for the switch to say.
+"""What a controller sends, as values: one for each kind of message.  `decode` makes them from bytes.
 
 Reference: OpenFlow Switch Specification 1.3.5, sections 7.3 and 7.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from struct import Struct
 
-from sdn_lab.openflow.action import ANY, NO_BUFFER, Action
-from sdn_lab.openflow.entry import Bucket, FlowEntry, GroupType, Instructions
+from sdn_lab.openflow.action import ANY, Action
+from sdn_lab.openflow.entry import Bucket, FlowEntry, GroupType
 from sdn_lab.openflow.match import Match
-from sdn_lab.openflow.wire import action, error, frame, instruction, oxm
-from sdn_lab.openflow.wire.error import WireError
+from sdn_lab.openflow.wire.error import Pair
 
 ADD, MODIFY, MODIFY_STRICT, DELETE, DELETE_STRICT = range(5)
 SEND_FLOW_REM, CHECK_OVERLAP, RESET_COUNTS, NO_PKT_COUNTS, NO_BYT_COUNTS = 1, 2, 4, 8, 16
@@ -26,14 +20,6 @@ MAX_GROUP = 0xFFFFFF00
 GROUP_TYPES = (GroupType.ALL, GroupType.SELECT, GroupType.INDIRECT, GroupType.FAST_FAILOVER)
 (DESC, FLOW, AGGREGATE, TABLE, PORT_STATS, QUEUE, GROUP_STATS, GROUP_DESC, GROUP_FEATURES) = range(9)
 (METER, METER_CONFIG, METER_FEATURES, TABLE_FEATURES, PORT_DESC) = range(9, 14)
-
-_FLOW_MOD = Struct("!QQBBHHHIIIH2x")
-_GROUP_MOD = Struct("!HBxI")
-_BUCKET = Struct("!HHII4x")
-_PACKET_OUT = Struct("!IIH6x")
-_MULTIPART = Struct("!HH4x")
-_FLOW_STATS = Struct("!B3xII4xQQ")
-_ROLE = Struct("!I4xQ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +33,7 @@ class Hello:
 class Refusal:
     """An OFPT_ERROR that came to us."""
 
-    pair: error.Pair
+    pair: Pair
     data: bytes
 
 
@@ -155,196 +141,3 @@ Request = (
     | SetAsync
     | Multipart
 )
-
-
-def read(data: bytes) -> Request:
-    """Decode one whole message.  Raises WireError."""
-    version, kind, length, _ = frame.HEADER.unpack_from(data)
-    if length != len(data):
-        raise WireError(error.REQUEST_BAD_LEN, f"the header says {length} bytes, {len(data)} came")
-    if kind == frame.HELLO:
-        return _read_hello(version, data)
-    if version != frame.VERSION:
-        raise WireError(error.REQUEST_BAD_VERSION, f"version {version} is not OpenFlow 1.3")
-    reader = _READERS.get(kind)
-    if reader is None:
-        raise WireError(error.REQUEST_BAD_TYPE, f"message type {kind} is not known here")
-    return reader(data)
-
-
-def _at_least(data: bytes, length: int, what: str) -> None:
-    if len(data) < length:
-        raise WireError(error.REQUEST_BAD_LEN, f"{what} of {len(data)} bytes")
-
-
-def _exactly(data: bytes, length: int, what: str) -> None:
-    if len(data) != length:
-        raise WireError(error.REQUEST_BAD_LEN, f"{what} of {len(data)} bytes, not {length}")
-
-
-def _read_hello(version: int, data: bytes) -> Hello:
-    at, end = 8, len(data)
-    while at + 4 <= end:
-        kind, length = (int.from_bytes(data[n : n + 2], "big") for n in (at, at + 2))
-        if length < 4 or at + length > end:
-            raise WireError(error.HELLO_INCOMPATIBLE, f"a hello element says {length} bytes")
-        if kind == 1 and length >= 8:
-            bits = int.from_bytes(data[at + 4 : at + 8], "big")
-            return Hello(versions=frozenset(n for n in range(32) if bits >> n & 1))
-        at += (length + 7) // 8 * 8
-    return Hello(versions=frozenset(range(1, version + 1)))
-
-
-def _read_error(data: bytes) -> Refusal:
-    _at_least(data, 12, "an error")
-    pair = int.from_bytes(data[8:10], "big"), int.from_bytes(data[10:12], "big")
-    return Refusal(pair=pair, data=data[12:])
-
-
-def _read_plain(data: bytes) -> Plain:
-    _exactly(data, 8, "a request without a body")
-    return Plain(kind=data[1])
-
-
-def _read_set_config(data: bytes) -> SetConfig:
-    _exactly(data, 12, "a set-config")
-    return SetConfig(
-        flags=int.from_bytes(data[8:10], "big"), miss_send_len=int.from_bytes(data[10:12], "big")
-    )
-
-
-def _read_packet_out(data: bytes) -> PacketOut:
-    _at_least(data, 24, "a packet-out")
-    buffer, in_port, length = _PACKET_OUT.unpack_from(data, 8)
-    if buffer != NO_BUFFER:
-        raise WireError(
-            error.REQUEST_BUFFER_UNKNOWN, f"buffer {buffer} does not exist: nothing is buffered here"
-        )
-    if length > len(data) - 24:
-        raise WireError(error.REQUEST_BAD_LEN, f"a packet-out says {length} bytes of actions")
-    return PacketOut(
-        in_port=in_port, actions=action.read_actions(data, 24, 24 + length), data=data[24 + length :]
-    )
-
-
-def _read_flow_mod(data: bytes) -> FlowMod:
-    _at_least(data, 56, "a flow-mod")
-    (cookie, cookie_mask, table, command, idle, hard, priority, buffer, out_port, out_group, flags) = (
-        _FLOW_MOD.unpack_from(data, 8)
-    )
-    if command > DELETE_STRICT:
-        raise WireError(error.FLOW_BAD_COMMAND, f"flow-mod command {command}")
-    if flags & ~0x1F:
-        raise WireError(error.FLOW_BAD_FLAGS, f"flow-mod flags {flags:#x}")
-    match, at = oxm.read_match(data, 48, len(data))
-    deletes = command in (DELETE, DELETE_STRICT)
-    if buffer != NO_BUFFER and not deletes:
-        raise WireError(
-            error.REQUEST_BUFFER_UNKNOWN, f"buffer {buffer} does not exist: nothing is buffered here"
-        )
-    found = Instructions() if deletes else instruction.read_instructions(data, at, len(data))
-    entry = FlowEntry(
-        table_id=table,
-        priority=priority,
-        match=match,
-        instructions=found,
-        cookie=cookie,
-        idle_timeout=idle,
-        hard_timeout=hard,
-        flags=flags,
-    )
-    return FlowMod(
-        command=command, entry=entry, cookie_mask=cookie_mask, out_port=out_port, out_group=out_group
-    )
-
-
-def _read_group_mod(data: bytes) -> GroupMod:
-    _at_least(data, 16, "a group-mod")
-    command, kind, group_id = _GROUP_MOD.unpack_from(data, 8)
-    if command > 2:
-        raise WireError(error.GROUP_BAD_COMMAND, f"group-mod command {command}")
-    if kind >= len(GROUP_TYPES):
-        raise WireError(error.GROUP_BAD_TYPE, f"group type {kind}")
-    buckets = [] if command == 2 else _read_buckets(data, 16)
-    return GroupMod(command=command, group_id=group_id, type=GROUP_TYPES[kind], buckets=tuple(buckets))
-
-
-def _read_buckets(data: bytes, at: int) -> list[Bucket]:
-    buckets = []
-    while at < len(data):
-        if len(data) - at < 16:
-            raise WireError(error.GROUP_BAD_BUCKET, "a bucket does not fit")
-        length, weight, watch_port, watch_group = _BUCKET.unpack_from(data, at)
-        if length < 16 or length % 8 or length > len(data) - at:
-            raise WireError(error.GROUP_BAD_BUCKET, f"a bucket says {length} bytes")
-        if watch_group != ANY:
-            raise WireError(error.GROUP_BAD_WATCH, "watching a group is not known here")
-        actions = action.read_actions(data, at + 16, at + length)
-        buckets.append(Bucket(actions=actions, weight=weight, watch_port=watch_port))
-        at += length
-    return buckets
-
-
-def _read_role(data: bytes) -> RoleRequest:
-    _exactly(data, 24, "a role request")
-    role, generation = _ROLE.unpack_from(data, 8)
-    if role > 3:
-        raise WireError(error.ROLE_BAD, f"role {role}")
-    return RoleRequest(role=role, generation=generation)
-
-
-def _read_async(data: bytes) -> SetAsync:
-    _exactly(data, 32, "a set-async")
-    masks = [int.from_bytes(data[n : n + 4], "big") for n in range(8, 32, 4)]
-    return SetAsync(
-        packet_in=(masks[0], masks[1]), port_status=(masks[2], masks[3]), flow_removed=(masks[4], masks[5])
-    )
-
-
-def _read_multipart(data: bytes) -> Multipart:
-    _at_least(data, 16, "a multipart request")
-    kind, flags = _MULTIPART.unpack_from(data, 8)
-    if flags:
-        raise WireError(error.REQUEST_MULTIPART_OVERFLOW, "requests in several parts are not taken here")
-    if kind in (FLOW, AGGREGATE):
-        _at_least(data, 56, "a flow request")
-        table, out_port, out_group, cookie, cookie_mask = _FLOW_STATS.unpack_from(data, 16)
-        match, at = oxm.read_match(data, 48, len(data))
-        _exactly(data, at, "a flow request")
-        flows = FlowQuery(
-            table_id=table,
-            out_port=out_port,
-            out_group=out_group,
-            cookie=cookie,
-            cookie_mask=cookie_mask,
-            match=match,
-        )
-        return Multipart(kind=kind, flows=flows)
-    if kind in (PORT_STATS, GROUP_STATS, METER, METER_CONFIG):
-        _exactly(data, 24, "a request for ports, groups or meters")
-        return Multipart(kind=kind, number=int.from_bytes(data[16:20], "big"))
-    if kind == QUEUE:
-        _exactly(data, 24, "a queue request")
-        return Multipart(kind=kind)
-    if kind > PORT_DESC:
-        raise WireError(error.REQUEST_BAD_MULTIPART, f"multipart type {kind} is not known here")
-    _exactly(data, 16, "a multipart request")
-    return Multipart(kind=kind)
-
-
-_READERS: dict[int, Callable[[bytes], Request]] = {
-    frame.ERROR: _read_error,
-    frame.ECHO_REQUEST: lambda data: Echo(reply=False, data=data[8:]),
-    frame.ECHO_REPLY: lambda data: Echo(reply=True, data=data[8:]),
-    frame.FEATURES_REQUEST: _read_plain,
-    frame.GET_CONFIG_REQUEST: _read_plain,
-    frame.BARRIER_REQUEST: _read_plain,
-    frame.GET_ASYNC_REQUEST: _read_plain,
-    frame.SET_CONFIG: _read_set_config,
-    frame.PACKET_OUT: _read_packet_out,
-    frame.FLOW_MOD: _read_flow_mod,
-    frame.GROUP_MOD: _read_group_mod,
-    frame.ROLE_REQUEST: _read_role,
-    frame.SET_ASYNC: _read_async,
-    frame.MULTIPART_REQUEST: _read_multipart,
-}

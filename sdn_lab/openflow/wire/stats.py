@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from struct import Struct
 
 from sdn_lab.openflow.entry import FlowEntry, Group
-from sdn_lab.openflow.wire import action, instruction, oxm
+from sdn_lab.openflow.wire import action_write, instruction, oxm
 from sdn_lab.openflow.wire.request import GROUP_TYPES
 
 _DESC = Struct("!256s256s256s32s256s")
@@ -86,7 +86,7 @@ def group_desc(group: Group) -> bytes:
     """One group, with its buckets."""
     buckets = b""
     for bucket in group.buckets:
-        actions = action.write_actions(bucket.actions)
+        actions = action_write.write_actions(bucket.actions)
         head = _BUCKET.pack(_BUCKET.size + len(actions), bucket.weight, bucket.watch_port, _WATCH_NOTHING)
         buckets += head + actions
     kind = GROUP_TYPES.index(group.type)

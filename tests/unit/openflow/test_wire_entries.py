@@ -9,7 +9,7 @@ from sdn_lab.openflow import codec
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions
 from sdn_lab.openflow.fields import FIELDS
 from sdn_lab.openflow.match import Match
-from sdn_lab.openflow.wire import reply, request, stats
+from sdn_lab.openflow.wire import decode, reply, request, stats
 
 RYU = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 MAC = 0x020000000001
@@ -131,7 +131,7 @@ def serialized(message, xid=1):
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 def test_what_the_controller_sends_is_what_the_switch_reads(entry):
-    got = request.read(serialized(codec.flow_mod(RYU, 0, entry)))
+    got = decode.read(serialized(codec.flow_mod(RYU, 0, entry)))
     assert got.entry == entry
     assert (got.command, got.out_port, got.out_group) == (request.ADD, act.ANY, act.ANY)
 
@@ -154,7 +154,7 @@ def test_what_the_switch_dumps_it_could_take_back(entry):
     parser = ofproto_v1_3_parser
     head = serialized(parser.OFPFlowMod(RYU, table_id=entry.table_id, priority=entry.priority))[:48]
     data = head[:2] + (48 + len(body) - 48).to_bytes(2, "big") + head[4:] + body[48:]
-    got = request.read(data)
+    got = decode.read(data)
     assert (got.entry.match, got.entry.instructions) == (entry.match, entry.instructions)
 
 
@@ -167,7 +167,7 @@ def test_older_nicira_numbers_name_the_same_fields():
         ip_proto_nxm=6,
         tcp_flags_nxm=(2, 0xFFF),
     )
-    got = request.read(serialized(parser.OFPFlowMod(RYU, match=match)))
+    got = decode.read(serialized(parser.OFPFlowMod(RYU, match=match)))
     assert got.entry.match == of(in_port=act.LOCAL, eth_dst=MAC, eth_type=0x0800, ip_proto=6, tcp_flags=2)
 
 
@@ -180,7 +180,7 @@ def test_older_nicira_numbers_name_the_same_fields():
     ],
 )
 def test_vlan_tci_is_vid_and_priority(tci, tests):
-    got = request.read(
+    got = decode.read(
         serialized(ofproto_v1_3_parser.OFPFlowMod(RYU, match=ofproto_v1_3_parser.OFPMatch(vlan_tci=tci)))
     )
     assert got.entry.match == Match.from_tests(tests)
@@ -202,7 +202,7 @@ def test_nicira_writes_are_read_as_writes_to_bits():
         p.OFPActionSetNwTtl(9),
     ]
     mod = p.OFPFlowMod(RYU, instructions=[p.OFPInstructionActions(4, actions)])
-    assert request.read(serialized(mod)).entry.instructions.apply == (
+    assert decode.read(serialized(mod)).entry.instructions.apply == (
         write("reg0", 0x50, 0xF0),
         write("vlan_vid", 5, 0xFFF),
         write("vlan_pcp", 6),
@@ -227,7 +227,7 @@ GROUPS = [
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda g: g.type.value)
 def test_groups_cross_in_both_directions(group):
-    got = request.read(serialized(codec.group_mod(RYU, 0, group)))
+    got = decode.read(serialized(codec.group_mod(RYU, 0, group)))
     assert Group(group_id=got.group_id, type=got.type, buckets=got.buckets) == group
     (data,) = reply.multipart(1, request.GROUP_DESC, [stats.group_desc(group)] * 2)
     message = ofproto_v1_3_parser.OFPMultipartReply.parser(RYU, 4, 19, len(data), 1, data)

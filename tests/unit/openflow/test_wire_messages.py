@@ -6,7 +6,7 @@ from os_ken.ofproto import ofproto_parser, ofproto_protocol, ofproto_v1_3, ofpro
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.entry import FlowEntry, Group, GroupType
 from sdn_lab.openflow.match import Match
-from sdn_lab.openflow.wire import error, frame, reply, request, stats
+from sdn_lab.openflow.wire import decode, error, frame, reply, request, stats
 from sdn_lab.openflow.wire.error import WireError
 
 RYU = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
@@ -62,25 +62,25 @@ def body(kind, *parts):
     ids=lambda m: type(m).__name__,
 )
 def test_requests(message, value):
-    assert request.read(serialized(message)) == value
+    assert decode.read(serialized(message)) == value
 
 
 def test_a_hello_with_a_bitmap_says_which_versions():
-    assert request.read(reply.hello(1)) == request.Hello(versions=frozenset({4}))
+    assert decode.read(reply.hello(1)) == request.Hello(versions=frozenset({4}))
     newer = b"\x06" + reply.hello(1)[1:12] + (1 << 1 | 1 << 4 | 1 << 6).to_bytes(4, "big")
-    assert request.read(newer) == request.Hello(versions=frozenset({1, 4, 6}))
+    assert decode.read(newer) == request.Hello(versions=frozenset({1, 4, 6}))
 
 
 def test_flow_requests_say_what_they_filter_by():
     asked = P.OFPFlowStatsRequest(RYU, 0, 3, 5, 6, 7, 8, P.OFPMatch(eth_type=0x0806))
-    got = request.read(serialized(asked)).flows
+    got = decode.read(serialized(asked)).flows
     assert (got.table_id, got.out_port, got.out_group, got.cookie, got.cookie_mask) == (3, 5, 6, 7, 8)
     assert got.match == Match.of(eth_type=0x0806)
 
 
 def test_a_delete_is_read_without_its_instructions():
     mod = P.OFPFlowMod(RYU, command=3, table_id=0xFF, cookie=1, cookie_mask=3, out_port=4, out_group=5)
-    got = request.read(serialized(mod))
+    got = decode.read(serialized(mod))
     assert (got.command, got.entry.table_id, got.cookie_mask, got.out_port, got.out_group) == (
         3,
         255,

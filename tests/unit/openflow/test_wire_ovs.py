@@ -11,7 +11,7 @@ from sdn_lab.backends.sim.check import check_entry
 from sdn_lab.openflow import codec
 from sdn_lab.openflow.entry import FlowEntry, Instructions
 from sdn_lab.openflow.text import parse_flows, sort_entries
-from sdn_lab.openflow.wire import error, reply, request, stats
+from sdn_lab.openflow.wire import decode, error, reply, request, stats
 from sdn_lab.openflow.wire.error import WireError
 from tests.unit.openflow.test_wire_entries import ACTIONS, ENTRIES, MATCHES, RYU, serialized
 from tests.unit.openflow.test_wire_strict import REFUSED
@@ -61,7 +61,7 @@ def printed(data):
 def ours(entry):
     """Whether a simulated switch that has the groups 1 and 7 takes an entry."""
     try:
-        check_entry(request.read(serialized(codec.flow_mod(RYU, 0, entry))).entry, {1, 7})
+        check_entry(decode.read(serialized(codec.flow_mod(RYU, 0, entry))).entry, {1, 7})
     except WireError:
         return False
     return True

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.entry import Instructions
 from sdn_lab.openflow.match import Match
-from sdn_lab.openflow.wire import action, error, frame, instruction, oxm, request
+from sdn_lab.openflow.wire import action, action_write, decode, error, frame, instruction, oxm
 from sdn_lab.openflow.wire.error import WireError
 
 MATCH = Match.of(
@@ -132,7 +132,9 @@ REFUSED = {
         error.ACTION_BAD_ARGUMENT,
     ),
     "writing ct_mark outside of ct": (
-        flow_mod(does=apply(action.write_actions([act.SetField(field="ct_mark", value=1, mask=0xFFFFFFFF)]))),
+        flow_mod(
+            does=apply(action_write.write_actions([act.SetField(field="ct_mark", value=1, mask=0xFFFFFFFF)]))
+        ),
         error.ACTION_BAD_SET_ARGUMENT,
     ),
     "ct helper": (flow_mod(does=apply(nicira(35, bytes(12) + b"\x00\x15"))), error.ACTION_BAD_ARGUMENT),
@@ -147,7 +149,9 @@ REFUSED = {
                     35,
                     b"\x00\x01"
                     + bytes(12)
-                    + action.write_actions([act.SetField(field="eth_dst", value=1, mask=(1 << 48) - 1)]),
+                    + action_write.write_actions(
+                        [act.SetField(field="eth_dst", value=1, mask=(1 << 48) - 1)]
+                    ),
                 )
             )
         ),
@@ -169,14 +173,14 @@ REFUSED = {
 
 
 def test_the_whole_message_that_the_cases_break_is_good():
-    got = request.read(WHOLE)
+    got = decode.read(WHOLE)
     assert (got.entry.match, got.entry.instructions) == (MATCH, DO)
 
 
 @pytest.mark.parametrize(("data", "pair"), REFUSED.values(), ids=REFUSED)
 def test_each_fault_has_its_error(data, pair):
     with pytest.raises(WireError) as caught:
-        request.read(data)
+        decode.read(data)
     assert caught.value.pair == pair
     assert caught.value.why
 
@@ -185,7 +189,7 @@ def test_each_fault_has_its_error(data, pair):
 def test_a_truncated_flow_mod_is_refused_or_ends_between_instructions(length):
     cut = WHOLE[:2] + length.to_bytes(2, "big") + WHOLE[4:length]
     try:
-        got = request.read(cut)
+        got = decode.read(cut)
     except WireError:
         return
     assert got.entry.match == MATCH
@@ -202,7 +206,7 @@ def test_a_damaged_flow_mod_is_read_or_refused(at, byte):
     for where, value in zip(at, byte, strict=False):
         data[where] = value
     try:
-        got = request.read(bytes(data))
+        got = decode.read(bytes(data))
     except WireError:
         return
     assert got.entry.match.missing_prerequisite() is None
@@ -212,6 +216,6 @@ def test_a_damaged_flow_mod_is_read_or_refused(at, byte):
 @given(kind=st.integers(0, 31), body=st.binary(max_size=120))
 def test_any_bytes_are_read_or_refused(kind, body):
     try:
-        request.read(frame.message(kind, 1, body))
+        decode.read(frame.message(kind, 1, body))
     except WireError:
         return

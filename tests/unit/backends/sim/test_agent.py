@@ -8,7 +8,7 @@ from sdn_lab.backends.sim.switch import Attached, Switch
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.conntrack import Tracker
 from sdn_lab.openflow.entry import Group, GroupType
-from sdn_lab.openflow.wire import action, error, frame, instruction, oxm, request
+from sdn_lab.openflow.wire import action_write, error, frame, instruction, oxm, request
 from sdn_lab.openflow.wire.error import WireError
 from sdn_lab.openflow.wire.reply import PortState
 from tests.unit.backends.sim.conftest import entry, out
@@ -62,7 +62,7 @@ def told():
 
 
 def packet_out(*actions, in_port=act.CONTROLLER, data=FRAME, buffer=act.NO_BUFFER):
-    packed = action.write_actions(actions)
+    packed = action_write.write_actions(actions)
     head = buffer.to_bytes(4, "big") + in_port.to_bytes(4, "big") + len(packed).to_bytes(2, "big") + bytes(6)
     return head + packed + data
 
@@ -131,7 +131,7 @@ def test_groups_are_added_changed_deleted_and_take_their_entries_along(told):
     def group_mod(command, group_id, *buckets, kind=0):
         body = b""
         for actions in buckets:
-            packed = action.write_actions(actions)
+            packed = action_write.write_actions(actions)
             body += (16 + len(packed)).to_bytes(2, "big") + b"\0\0" + b"\xff" * 8 + bytes(4) + packed
         told.tell(
             frame.GROUP_MOD,

@@ -14,7 +14,7 @@ from sdn_lab.openflow import action as act
 from sdn_lab.openflow import packet
 from sdn_lab.openflow.entry import FlowEntry, Instructions, Tables
 from sdn_lab.openflow.match import Match
-from sdn_lab.openflow.wire import action, frame, oxm, request
+from sdn_lab.openflow.wire import action_write, frame, oxm, request
 from tests.unit.backends.sim.conftest import DEADLINE_S, entry, out
 
 FRAME = packet.ethernet("02:00:00:00:00:11", "02:00:00:00:00:13", 0x88B5, b"sdn-lab-payload" * 4)
@@ -30,7 +30,7 @@ def reach(lab, controller, settle=lambda: None):
 
 
 def packet_out(data, of_port):
-    packed = action.write_actions([out(of_port)])
+    packed = action_write.write_actions([out(of_port)])
     head = b"\xff\xff\xff\xff" + act.CONTROLLER.to_bytes(4, "big") + len(packed).to_bytes(2, "big") + bytes(6)
     return frame.message(frame.PACKET_OUT, 3, head + packed + data)
 
