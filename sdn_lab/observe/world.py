@@ -237,7 +237,7 @@ class World:
                         yield a, b, protocol, number
 
     def most_open(self, dst: Port, family: int) -> list[tuple[int, int]]:
-        """Return what *dst* admits, (protocol, L4 port or ICMP type), from most sources first; never empty."""
+        """Return what *dst* admits, (protocol, L4 port or ICMP type), widest first; never empty."""
         key = (dst.path, family)
         if key not in self._most_open:
             admitted: Counter[tuple[int, int]] = Counter()
