@@ -190,15 +190,22 @@ class Controller:
         """Take in events until the child ends: the body of a thread."""
         try:
             for text in child.stdout:
-                event = parse(text)
-                with self._changed:
-                    getattr(self, f"_on_{event.pop('event')}")(**event)
-                    self._changed.notify_all()
+                if text.endswith("\n"):  # or it was cut short by a kill
+                    self._hear(text)
         except (ValueError, OSError):
-            pass  # closed under us by `stop`, or a last line cut short by a kill
+            pass  # closed under us by `stop`
         with self._changed:
             if not self._ended:
                 self._fail(self._obituary(child))
+            self._changed.notify_all()
+
+    def _hear(self, text: str) -> None:
+        with self._changed:
+            try:
+                event = parse(text)
+                getattr(self, f"_on_{event.pop('event')}")(**event)
+            except (ValueError, TypeError, LookupError, AttributeError):
+                self._fail(f"the controller said something that cannot be read: {text[:80].strip()}")
             self._changed.notify_all()
 
     def _on_ready(self, *, host: str, l4_port: int, framework: str, pushes: bool) -> None:

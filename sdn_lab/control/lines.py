@@ -69,7 +69,7 @@ def parse(text: str) -> dict[str, Any]:
     """Return the object on one line.  Raises ValueError for anything else."""
     value = json.loads(text)
     if not isinstance(value, dict):
-        raise TypeError("not an object")
+        raise ValueError("not an object")  # noqa: TRY004 (as json's own errors are)
     return value
 
 
