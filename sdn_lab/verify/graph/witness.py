@@ -113,6 +113,8 @@ class Search:
             frozenset((n.bridge, n.table) for n in map(self._graph.node, distances) if isinstance(n, State)),
         )
         why, left = "", min(_FRAMES_PER_LOOK, self._frames_left)
+        if not left:
+            why = "the budget of frames to try is used up"
         for path in starts:
             for state, way, sink in self._paths(path, goal, new=True):
                 if sink is None or left <= 0:
