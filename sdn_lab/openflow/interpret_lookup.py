@@ -5,7 +5,8 @@ values to the entry, so a table costs one dict look-up for each *shape* of match
 entry.  Shapes are tried from the highest priority down.
 
 Entries of one priority that both match leave the choice to the switch (OpenFlow 1.3.5, section 5.3).  The
-first in the order of `Tables.entries` is taken here, and the look-up says that it was a choice.
+first in the order of `Tables.entries` is taken here, and the look-up says that it was a choice, unless all
+of them do the same.
 
 Conjunctive matches follow ovs-fields(7), "Conjunctive Match Fields".
 """
@@ -62,7 +63,7 @@ class TableIndex:
         self._groups = sorted(groups.values(), key=lambda group: -group.top)
 
     def find(self, packet: Mapping[str, int]) -> tuple[FlowEntry | None, bool]:
-        """Return the winning entry, or None, and whether another of its priority matched as well."""
+        """Return the winning entry, or None, and whether another of its priority would do otherwise."""
         if self._conjunctive:
             return self._find_conjunctive(packet)
         return self._best(packet)
@@ -79,7 +80,7 @@ class TableIndex:
             if best is None or entry.priority > best.priority:
                 best, tie = entry, False
             else:
-                tie = True
+                tie = tie or entry.instructions != best.instructions
                 if self._order[id(entry)] < self._order[id(best)]:
                     best = entry
         return best, tie
@@ -100,7 +101,9 @@ class TableIndex:
                 found = self._hard({**packet, "conj_id": conj_id})
                 if found is not None:
                     return found, False
-        tie = len(hard) > 1 and hard[1].priority == hard[0].priority
+        tie = best is not None and any(
+            e.priority == best.priority and e.instructions != best.instructions for e in hard
+        )
         return best, tie
 
     def _hard(self, packet: Mapping[str, int]) -> FlowEntry | None:

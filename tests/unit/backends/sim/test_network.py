@@ -187,6 +187,17 @@ def test_a_result_that_was_not_the_only_possible_one_counts_as_lost(lab):
     assert send(lab, FRAME).lost == 1
 
 
+def test_a_choice_between_entries_that_do_the_same_is_none(lab):
+    same = (
+        entry(out(103), in_port=102),
+        entry(out(103), eth_type=0x88B5),
+        entry(out(103), eth_dst=0x020000000013),
+    )
+    lab.program({"hv1": Tables(entries=same)})
+    got = send(lab, FRAME)
+    assert (got.lost, seen(got)) == (0, [at(PointKind.PORT, "red/vm2")])
+
+
 def test_equal_input_gives_equal_captures(scenario, program):
     def once():
         with SimLab(scenario, assign(scenario)) as lab:
