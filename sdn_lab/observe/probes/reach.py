@@ -87,7 +87,7 @@ def _to_stranger(world: World, src: Port, dst: Port, flow: Microflow) -> Shot:
     """Return the opening of *flow* to the stranger *dst*, who may have a neighbour's MAC and address."""
     twin, expected = aimed(world, src, dst.mac, flow)
     nonce = world.nonces.draw()
-    what = f"ip{flow.family}"
+    what, works = f"ip{flow.family}", expected is Expected.DELIVERED
     own = world.claims_on(src, twin, flow) if twin else ()
     return Shot(
         src=src.path,
@@ -96,8 +96,8 @@ def _to_stranger(world: World, src: Port, dst: Port, flow: Microflow) -> Shot:
         nonce=nonce,
         expected=expected,
         bears_on=(*world.isolation(src, dst), *own),
-        proves=proves(what, src, twin) if twin and expected is Expected.DELIVERED else (),
-        leans_on=crossing(what, src, dst),
+        proves=proves(what, src, twin) if twin and works else (),
+        leans_on=() if works else crossing(what, src, dst),
     )
 
 
