@@ -20,6 +20,8 @@ from sdn_lab.openflow.packet_parse import dissect
 _REGISTERS = {
     row.name: 0 for row in FIELDS.values() if row.domain is not Domain.PACKET and row.name != "conj_id"
 }
+_MAX_TAGS = 2
+_ETHERNET = ("eth_dst", "eth_src")
 _PIPELINE = frozenset(_REGISTERS)
 _CT_FIELDS = tuple(row.name for row in FIELDS.values() if row.domain is Domain.CONNTRACK)
 _L4_FIELDS = frozenset(
@@ -31,13 +33,15 @@ class Packet:
     """One packet, mutable.
 
     *tags* are the VLAN tags that the fields know of, outermost first; *bare* is the frame without them.
+    *behind* are the ports of a first fragment: actions see them, look-ups see 0.
     """
 
-    __slots__ = ("bare", "ct", "fields", "tags")
+    __slots__ = ("bare", "behind", "ct", "fields", "tags")
 
     def __init__(self, frame: bytes, fields: dict[str, int], ct: PacketState) -> None:
         found = dissect(frame)
         self.fields = found.fields
+        self.behind = found.behind
         self.fields.update(fields)
         self.tags = [frame[12:16]] if found.tagged else []
         self.bare = frame[:12] + frame[16:] if found.tagged else frame
@@ -56,6 +60,7 @@ class Packet:
         """Return an independent copy."""
         twin = object.__new__(Packet)
         twin.fields, twin.tags, twin.bare = dict(self.fields), list(self.tags), self.bare
+        twin.behind = dict(self.behind)
         twin.ct = self.ct.copy()
         return twin
 
@@ -84,7 +89,8 @@ class Packet:
         """Return the bits of *source*, or None where the packet does not carry the field."""
         if not self._has(source.field):
             return None
-        return self.fields[source.field] >> source.start & ((1 << source.bits) - 1)
+        held = self.behind.get(source.field, self.fields[source.field])
+        return held >> source.start & ((1 << source.bits) - 1)
 
     def set_field(self, action: SetField) -> None:
         """Write under a mask, where the prerequisites hold."""
@@ -97,10 +103,16 @@ class Packet:
             mask = (1 << action.target.bits) - 1
             self._write(action.target.field, value << action.target.start, mask << action.target.start)
 
-    def push_vlan(self, eth_type: int) -> None:
-        """Put a tag with VLAN 0 and priority 0 outside all others."""
+    def push_vlan(self, eth_type: int) -> bool:
+        """Put a tag with VLAN 0 and priority 0 outside all others.
+
+        Return False on a third: Open vSwitch knows of two at most, and then loses the innermost.
+        """
         self.tags.insert(0, eth_type.to_bytes(2) + b"\0\0")
+        fits = len(self.tags) <= _MAX_TAGS
+        del self.tags[_MAX_TAGS:]
         self._read_tag()
+        return fits
 
     def pop_vlan(self) -> None:
         """Take off the outermost tag that the fields know of."""
@@ -135,17 +147,22 @@ class Packet:
     def _write(self, name: str, value: int, mask: int) -> None:
         if not self._has(name):
             return
-        value = self.fields[name] & ~mask | value & mask
-        if name in _PIPELINE:
-            self.fields[name] = value
-        elif name in ("vlan_vid", "vlan_pcp"):
+        held = self.behind if name in self.behind else self.fields
+        value = held[name] & ~mask | value & mask
+        if name in ("vlan_vid", "vlan_pcp"):
             self._write_tag(name, value)
-        else:
-            self.fields[name] = value
-            try:
-                self.bare = packet_rewrite.rewrite(self.bare, {name: value})
-            except ValueError:
-                return  # a truncated header: the field changed, there are no bytes for it
+            return
+        held[name] = value
+        if name in _PIPELINE or (name not in _ETHERNET and self._has_no_header()):
+            return
+        try:
+            self.bare = packet_rewrite.rewrite(self.bare, {name: value})
+        except ValueError:
+            return  # a truncated header: the field changed, there are no bytes for it
+
+    def _has_no_header(self) -> bool:
+        """IP protocol 0 and ARP operation 0 mean to Open vSwitch that there is no header to write into."""
+        return not (self.fields.get("ip_proto") or self.fields.get("arp_op"))
 
     def _write_tag(self, name: str, value: int) -> None:
         if not self.tags:

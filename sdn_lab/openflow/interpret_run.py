@@ -10,6 +10,7 @@ Reference: OpenFlow 1.3.5 sections 5.1, 5.6, 5.9 to 5.12; ovs-actions(7); ``ofpr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from zlib import crc32
 
 from sdn_lab.openflow.action import (
@@ -44,7 +45,7 @@ MAX_DEPTH = 64
 MAX_RESUBMITS = 4096
 _OVS_RESERVED = 0xFFF8  # Open vSwitch's own port numbers have 16 bits; from here on they are reserved ones
 _SET_ORDER: tuple[tuple[type, ...], ...] = ((PopVlan,), (PushVlan,), (DecTtl,), (SetField, Move))
-_SET_LAST: tuple[type, ...] = (GroupAction, Output, OutputField, Resubmit, Ct)
+_SET_LAST: tuple[type, ...] = (GroupAction, Output, Resubmit, Ct)  # not OutputField, in Open vSwitch
 
 
 class _TooDeep(Exception):  # noqa: N818 - control flow, not an error that anybody sees
@@ -102,7 +103,7 @@ class Run:
 
     def _pipeline(self, packet: Packet, table_id: int, action_set: list[Action]) -> None:
         self._enter(packet, table_id, action_set, packet.fields["in_port"])
-        self._list(packet, _ordered(action_set), [], 0, None)
+        self._ordered_list(packet, action_set, [], 0, None)
 
     def _enter(self, packet: Packet, table_id: int, action_set: list[Action], in_port: int) -> None:
         """Look up in *table_id*, and on from there by goto, until there is none."""
@@ -170,7 +171,8 @@ class Run:
                 case GroupAction():
                     self._group(packet, action.group_id, action_set, table_id, entry)
                 case PushVlan():
-                    packet.push_vlan(action.eth_type)
+                    if not packet.push_vlan(action.eth_type):
+                        self._notes.append("a third VLAN tag was pushed: Open vSwitch loses count of them")
                 case PopVlan():
                     packet.pop_vlan()
                 case DecTtl():
@@ -186,6 +188,18 @@ class Run:
                     packet.clear_ct()
                 case _:  # Conjunction: no action of its own
                     pass
+
+    def _ordered_list(
+        self,
+        packet: Packet,
+        chosen: Sequence[Action],
+        action_set: list[Action],
+        table_id: int,
+        entry: FlowEntry | None,
+    ) -> None:
+        """Execute an action set or a bucket."""
+        with suppress(_StopTable):
+            self._list(packet, _ordered(chosen), action_set, table_id, entry)
 
     def _output(
         self, packet: Packet, of_port: int, max_len: int, table_id: int, entry: FlowEntry | None
@@ -279,7 +293,7 @@ class Run:
             self._depth += 1
             if self._depth > MAX_DEPTH:
                 raise _TooDeep
-            self._list(packet.copy(), _ordered(bucket.actions), list(action_set), table_id, entry)
+            self._ordered_list(packet.copy(), bucket.actions, list(action_set), table_id, entry)
             self._depth -= 1
 
     def _chosen(self, packet: Packet, group: Group) -> Sequence[Bucket]:

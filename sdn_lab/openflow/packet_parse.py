@@ -27,7 +27,7 @@ Reference: Open vSwitch, ``lib/flow.c``, `miniflow_extract`; ovs-fields(7).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import unpack_from
 
 from sdn_lab.openflow.fields import ETH_ARP, ETH_IP, ETH_IPV6, ETH_QINQ, ETH_VLAN, FRAG_ANY, FRAG_LATER
@@ -49,7 +49,8 @@ class Dissection:
     None unless a transport header was found whole there (so never in a later fragment).  *end* is where the
     L3 payload ends: padding is beyond.
     *tagged*: one tag was parsed.  *real_proto* is the protocol of a complete IP header, else None.
-    *sll*, *tll* are the offsets of the link-layer addresses in ND options.
+    *sll*, *tll* are the offsets of the link-layer addresses in ND options.  *behind* holds, for a first
+    fragment, the ports or the ICMP type and code that look-ups see as 0 and actions do not.
     """
 
     fields: dict[str, int]
@@ -61,6 +62,7 @@ class Dissection:
     real_proto: int | None = None
     sll: int | None = None
     tll: int | None = None
+    behind: dict[str, int] = field(default_factory=dict)
 
 
 def parse(frame: bytes) -> dict[str, int]:
@@ -200,6 +202,7 @@ def _transport(frame: bytes, found: Dissection, at: int, proto: int) -> None:
             src, dst, flags = unpack_from("!HH8xH", frame, at)
             found.l4 = at
         if frag:
+            found.behind = {"tcp_src": src, "tcp_dst": dst}
             src = dst = 0
         fields["tcp_src"], fields["tcp_dst"], fields["tcp_flags"] = src, dst, flags & 0xFFF
     elif proto in (UDP, SCTP):
@@ -207,9 +210,10 @@ def _transport(frame: bytes, found: Dissection, at: int, proto: int) -> None:
         if room >= (8 if proto == UDP else 12):
             src, dst = unpack_from("!HH", frame, at)
             found.l4 = at
-        if frag:
-            src = dst = 0
         name = "udp" if proto == UDP else "sctp"
+        if frag:
+            found.behind = {name + "_src": src, name + "_dst": dst}
+            src = dst = 0
         fields[name + "_src"], fields[name + "_dst"] = src, dst
     elif proto == ICMP and v4:
         kind = code = 0
@@ -217,6 +221,7 @@ def _transport(frame: bytes, found: Dissection, at: int, proto: int) -> None:
             kind, code = frame[at], frame[at + 1]
             found.l4 = at
         if frag:
+            found.behind = {"icmpv4_type": kind, "icmpv4_code": code}
             kind = code = 0
         fields["icmpv4_type"], fields["icmpv4_code"] = kind, code
     elif proto == ICMPV6 and not v4:
@@ -225,6 +230,7 @@ def _transport(frame: bytes, found: Dissection, at: int, proto: int) -> None:
             kind, code = frame[at], frame[at + 1]
             found.l4 = at
         if frag:
+            found.behind = {"icmpv6_type": kind, "icmpv6_code": code}
             kind = code = 0
         fields["icmpv6_type"], fields["icmpv6_code"] = kind, code
         if kind in (NS, NA):

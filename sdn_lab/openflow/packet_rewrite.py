@@ -20,7 +20,19 @@ from collections.abc import Mapping
 
 from sdn_lab.openflow import packet_checksum
 from sdn_lab.openflow.fields import ETH_IP, ETH_IPV6
-from sdn_lab.openflow.packet_parse import ICMP, ICMPV6, SCTP, TCP, UDP, Dissection, dissect
+from sdn_lab.openflow.packet_parse import (
+    AUTHENTICATION,
+    EXTENSIONS,
+    FRAGMENT,
+    ICMP,
+    ICMPV6,
+    ROUTING,
+    SCTP,
+    TCP,
+    UDP,
+    Dissection,
+    dissect,
+)
 
 _ARP_PLACES = {
     "arp_op": (6, 2),
@@ -37,6 +49,7 @@ _PORT_PROTOCOLS = {
     "sctp_src": SCTP,
     "sctp_dst": SCTP,
 }
+_PSEUDO_HEADER_SIZES = {TCP: 20, UDP: 8, ICMPV6: 4}
 _CHECKSUM_PLACES = {TCP: 16, UDP: 6, ICMP: 2, ICMPV6: 2}
 
 
@@ -128,12 +141,38 @@ def _set_ip(data: bytearray, found: Dissection, name: str, value: int) -> None:
 
 
 def _fix_pseudo_header(data: bytearray, found: Dissection, old: bytes, new: bytes) -> None:
-    """Correct the transport checksum for an address that changed."""
-    if found.l4 is None or found.real_proto not in (TCP, UDP, ICMPV6):
+    """Correct the transport checksum for an address that changed, where Open vSwitch does.
+
+    It does so in later fragments of IPv4 as well, where there is payload at that place, and not in IPv6
+    packets with an atomic fragment header or a live routing header.
+    """
+    proto, at = found.real_proto, found.l4_start
+    if at is None:
         return
-    if found.real_proto == ICMPV6 and found.fields["eth_type"] == ETH_IP:
+    if found.fields["eth_type"] == ETH_IPV6:
+        proto = _covered_protocol(data, found)
+    elif proto == ICMPV6:
         return
-    _correct(data, found.l4 + _CHECKSUM_PLACES[found.real_proto], old, new, udp=found.real_proto == UDP)
+    if proto not in _PSEUDO_HEADER_SIZES or found.end - at < _PSEUDO_HEADER_SIZES[proto]:
+        return
+    _correct(data, at + _CHECKSUM_PLACES[proto], old, new, udp=proto == UDP)
+
+
+def _covered_protocol(data: bytearray, found: Dissection) -> int | None:
+    """Return the protocol whose checksum covers the addresses of an IPv6 packet, or None."""
+    at, proto = found.l3 + 40, data[found.l3 + 6]
+    covered = True
+    while proto in EXTENSIONS:
+        kind, proto = proto, data[at]
+        if kind == FRAGMENT:
+            offset_and_flags = data[at + 2] << 8 | data[at + 3]
+            covered = not offset_and_flags & 0xFFF8 and bool(offset_and_flags & 1)
+            at += 8
+        elif kind == ROUTING and data[at + 3]:
+            return None
+        else:
+            at += (data[at + 1] + 2) * 4 if kind == AUTHENTICATION else (data[at + 1] + 1) * 8
+    return proto if covered else None
 
 
 def _set_transport(data: bytearray, found: Dissection, name: str, value: int) -> None:

@@ -91,6 +91,8 @@ def write_action(action: Action) -> str:
         case DecTtl():
             return "dec_ttl"
         case Resubmit(in_port=in_port, table=table):
+            if in_port is None and table is None:
+                return "resubmit:IN_PORT"
             by_port = "" if in_port is None else write_of_port(in_port)
             return f"resubmit({by_port},{'' if table is None else table})"
         case Ct():

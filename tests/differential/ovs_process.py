@@ -70,7 +70,10 @@ class Unixctl:
         self._socket.sendall("".join(map(json.dumps, requests)).encode())
         end = f'"id":{self._number},'.encode()
         while True:
-            self._held += self._socket.recv(1 << 20)
+            data = self._socket.recv(1 << 20)
+            if not data:
+                raise ConnectionResetError("ovs-vswitchd closed the connection")
+            self._held += data
             if end not in self._held:
                 continue
             try:

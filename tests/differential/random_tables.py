@@ -39,10 +39,11 @@ VALUES = (0, 1, 2, 3, 5, 0x65)
 
 
 def _one_push(actions: Iterable[Action]) -> list[Action]:
-    """Open vSwitch refuses a second push in one list."""
+    """Open vSwitch refuses a second push, and a second pop, in one list."""
     kept: list[Action] = []
     for action in actions:
-        if not (isinstance(action, PushVlan) and any(isinstance(other, PushVlan) for other in kept)):
+        vlan = isinstance(action, (PushVlan, PopVlan))
+        if not (vlan and any(isinstance(other, (PushVlan, PopVlan)) for other in kept)):
             kept.append(action)
     return kept
 
@@ -79,7 +80,6 @@ class Drawing:
         return (
             Group(group_id=1, type=GroupType.ALL, buckets=(bucket(), bucket(), bucket())),
             Group(group_id=2, type=GroupType.INDIRECT, buckets=(bucket(),)),
-            Group(group_id=3, type=GroupType.SELECT, buckets=(bucket(weight=0), bucket(weight=7))),
             Group(
                 group_id=4,
                 type=GroupType.FAST_FAILOVER,
@@ -181,7 +181,7 @@ class Drawing:
         if kind == "ttl" and ip:
             return DecTtl()
         if kind == "group" and within >= 0:
-            return GroupAction(group_id=rng.randrange(1, 5))
+            return GroupAction(group_id=rng.choice((1, 2, 4)))
         if kind == "again" and within >= 0:
             table = rng.choice((None, 1, 2, 3, 3, 3))
             in_port = rng.choice((1, 2) if table is None else (None, None, 1, 2))  # ovs-ofctl wants one
