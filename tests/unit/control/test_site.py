@@ -69,10 +69,11 @@ def test_what_is_no_app_is_refused_with_what_there_is(name: str) -> None:
     with pytest.raises(InputError) as caught:
         apps.find(name)
 
+    there_are = ", ".join(apps.names())
     assert caught.value.diagnostics[0].render() == "\n".join(
         [
             f"error[CTL001]: there is no controller '{name}'",
-            f"  why: shipped with sdn_lab: {', '.join(apps.names())}; else the path of a .py file with a Ryu app",
+            f"  why: shipped with sdn_lab: {there_are}; else the path of a .py file with a Ryu app",
             "  fix: name one of these, or give a path that ends in .py",
         ]
     )
