@@ -1,0 +1,219 @@
+"""Actions, to and from the controller framework's action classes.
+
+Both directions are tables, by type and by the framework's class name; what is in neither is refused by its
+name.  See `codec` for the rest of the messages, and for what the framework does not do well.
+
+Reference: OpenFlow Switch Specification 1.3.5, section 7.2.5; ovs-actions(7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from sdn_lab.openflow import action as act
+from sdn_lab.openflow.codec_field import (
+    NUMBERS,
+    CodecError,
+    framework_name,
+    ofs_nbits,
+    oxm,
+    payload,
+    read_subfield,
+    read_test,
+    row_of,
+)
+from sdn_lab.openflow.fields import FIELDS
+
+_NO_TABLE = 0xFF  # "this table" of resubmit, "no table" of ct
+_CT_COMMIT, _CT_FORCE = 1, 2
+
+
+def actions(datapath: Any, values: Iterable[act.Action]) -> list[Any]:
+    """Return the framework's actions for *values*."""
+    return [_WRITERS[type(value)](datapath, value) for value in values]
+
+
+def _output(datapath: Any, value: act.Output) -> Any:
+    max_len = value.max_len if value.of_port == act.CONTROLLER else 0
+    return datapath.ofproto_parser.OFPActionOutput(value.of_port, max_len)
+
+
+def _output_field(datapath: Any, value: act.OutputField) -> Any:
+    source = value.source
+    return datapath.ofproto_parser.NXActionOutputReg(
+        ofs_nbits(source), framework_name(datapath, source.field), value.max_len
+    )
+
+
+def _set_field(datapath: Any, value: act.SetField) -> Any:
+    row, parser = FIELDS[value.field], datapath.ofproto_parser
+    if value.mask != row.full_mask:
+        return _masked_set(parser)(value)
+    name, user = datapath.ofproto.oxm_to_user(NUMBERS[row.name], payload(row, value.value), None)
+    return parser.OFPActionSetField(**{name: user})
+
+
+def _move(datapath: Any, value: act.Move) -> Any:
+    return datapath.ofproto_parser.NXActionRegMove(
+        src_field=framework_name(datapath, value.source.field),
+        dst_field=framework_name(datapath, value.target.field),
+        n_bits=value.source.bits,
+        src_ofs=value.source.start,
+        dst_ofs=value.target.start,
+    )
+
+
+def _resubmit(datapath: Any, value: act.Resubmit) -> Any:
+    port = act.IN_PORT if value.in_port is None else value.in_port
+    table = _NO_TABLE if value.table is None else value.table
+    return datapath.ofproto_parser.NXActionResubmitTable(in_port=port & 0xFFFF, table_id=table)
+
+
+def _ct(datapath: Any, value: act.Ct) -> Any:
+    if isinstance(value.zone, act.Subfield):
+        zone_src, zone = framework_name(datapath, value.zone.field), ofs_nbits(value.zone)
+    else:
+        zone_src, zone = "", value.zone
+    return datapath.ofproto_parser.NXActionCT(
+        flags=(_CT_COMMIT if value.commit else 0) | (_CT_FORCE if value.force else 0),
+        zone_src=zone_src,
+        zone_ofs_nbits=zone,
+        recirc_table=_NO_TABLE if value.table is None else value.table,
+        alg=0,
+        actions=[_set_field(datapath, inner) for inner in value.exec_],
+    )
+
+
+_WRITERS: Mapping[type, Callable[[Any, Any], Any]] = {
+    act.Output: _output,
+    act.OutputField: _output_field,
+    act.SetField: _set_field,
+    act.Move: _move,
+    act.GroupAction: lambda dp, a: dp.ofproto_parser.OFPActionGroup(a.group_id),
+    act.PushVlan: lambda dp, a: dp.ofproto_parser.OFPActionPushVlan(a.eth_type),
+    act.PopVlan: lambda dp, _: dp.ofproto_parser.OFPActionPopVlan(),
+    act.DecTtl: lambda dp, _: dp.ofproto_parser.OFPActionDecNwTtl(),
+    act.Resubmit: _resubmit,
+    act.Ct: _ct,
+    act.CtClear: lambda dp, _: dp.ofproto_parser.NXActionCTClear(),
+    act.Conjunction: lambda dp, a: dp.ofproto_parser.NXActionConjunction(a.clause - 1, a.n_clauses, a.id),
+}
+
+
+def read_actions(datapath: Any, values: Iterable[Any]) -> tuple[act.Action, ...]:
+    """Return the actions of the framework's list.  Raises CodecError."""
+    made = []
+    for value in values:
+        name = type(value).__name__
+        reader = _READERS.get(name)
+        if reader is None:
+            detail = f" with subtype {value.subtype}" if name == "NXActionUnknown" else ""
+            raise CodecError(f"action {name}{detail} is not one that sdn_lab knows")
+        made.append(reader(datapath, value))
+    return tuple(made)
+
+
+def _read_output(_: Any, value: Any) -> act.Action:
+    if value.port == act.CONTROLLER:
+        return act.Output(of_port=value.port, max_len=value.max_len)
+    return act.Output(of_port=value.port)
+
+
+def _read_output_field(datapath: Any, value: Any) -> act.Action:
+    return act.OutputField(source=read_subfield(datapath, value.src, value.ofs_nbits), max_len=value.max_len)
+
+
+def _read_set_field(datapath: Any, value: Any) -> act.SetField:
+    row, number, mask = read_test(datapath, value.key, value.value)
+    return act.SetField(field=row.name, value=number, mask=mask)
+
+
+def _read_load(datapath: Any, value: Any) -> act.SetField:
+    target = read_subfield(datapath, value.dst, value.ofs_nbits)
+    mask = ((1 << target.bits) - 1) << target.start
+    return act.SetField(field=target.field, value=value.value << target.start, mask=mask)
+
+
+def _read_load2(datapath: Any, value: Any) -> act.SetField:
+    user = value.value if value.mask is None else (value.value, value.mask)
+    row, number, mask = read_test(datapath, value.dst, user)
+    return act.SetField(field=row.name, value=number & mask, mask=mask)
+
+
+def _read_move(datapath: Any, value: Any) -> act.Action:
+    return act.Move(
+        source=act.Subfield(
+            field=row_of(datapath, value.src_field).name, start=value.src_ofs, bits=value.n_bits
+        ),
+        target=act.Subfield(
+            field=row_of(datapath, value.dst_field).name, start=value.dst_ofs, bits=value.n_bits
+        ),
+    )
+
+
+def _read_resubmit(_: Any, value: Any) -> act.Action:
+    port = value.in_port if value.in_port < 0xFF00 else value.in_port | 0xFFFF0000
+    table = getattr(value, "table_id", _NO_TABLE)
+    return act.Resubmit(
+        in_port=None if port == act.IN_PORT else port, table=None if table == _NO_TABLE else table
+    )
+
+
+def _read_ct(datapath: Any, value: Any) -> act.Action:
+    if value.flags & ~(_CT_COMMIT | _CT_FORCE) or value.alg:
+        raise CodecError(
+            f"action ct with flags={value.flags:#x}, alg={value.alg} is not one that sdn_lab knows"
+        )
+    inner = read_actions(datapath, value.actions)
+    unknown = [type(a).__name__ for a in inner if not isinstance(a, act.SetField)]
+    if unknown:
+        raise CodecError(f"action {unknown[0]} inside ct(exec(...)) is not one that sdn_lab knows")
+    return act.Ct(
+        commit=bool(value.flags & _CT_COMMIT),
+        force=bool(value.flags & _CT_FORCE),
+        table=None if value.recirc_table == _NO_TABLE else value.recirc_table,
+        zone=(
+            read_subfield(datapath, value.zone_src, value.zone_ofs_nbits)
+            if value.zone_src
+            else value.zone_ofs_nbits
+        ),
+        exec_=tuple(a for a in inner if isinstance(a, act.SetField)),
+    )
+
+
+_READERS: Mapping[str, Callable[[Any, Any], act.Action]] = {
+    "OFPActionOutput": _read_output,
+    "NXActionOutputReg": _read_output_field,
+    "NXActionOutputReg2": _read_output_field,
+    "OFPActionSetField": _read_set_field,
+    "NXActionRegLoad": _read_load,
+    "NXActionRegLoad2": _read_load2,
+    "NXActionRegMove": _read_move,
+    "OFPActionGroup": lambda _, a: act.GroupAction(group_id=a.group_id),
+    "OFPActionPushVlan": lambda _, a: act.PushVlan(eth_type=a.ethertype),
+    "OFPActionPopVlan": lambda _, __: act.PopVlan(),
+    "OFPActionDecNwTtl": lambda _, __: act.DecTtl(),
+    "NXActionDecTtl": lambda _, __: act.DecTtl(),
+    "NXActionResubmit": _read_resubmit,
+    "NXActionResubmitTable": _read_resubmit,
+    "NXActionCT": _read_ct,
+    "NXActionCTClear": lambda _, __: act.CtClear(),
+    "NXActionConjunction": lambda _, a: act.Conjunction(id=a.id, clause=a.clause + 1, n_clauses=a.n_clauses),
+}
+
+
+@cache
+def _masked_set(parser: Any) -> Callable[[act.SetField], Any]:
+    class MaskedSet(parser.NXActionRegLoad2):  # type: ignore[misc]
+        """``set_field:value/mask->field``, of any width."""
+
+        def __init__(self, value: act.SetField) -> None:
+            super().__init__(dst=value.field, value=value.value, mask=value.mask)
+            self._oxm = oxm(value.field, value.value, value.mask)
+
+        def serialize_body(self) -> bytearray:
+            return bytearray(self._oxm + bytes(-(10 + len(self._oxm)) % 8))
+
+    return MaskedSet

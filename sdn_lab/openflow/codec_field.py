@@ -1,0 +1,89 @@
+"""Match fields between us and the controller framework: numbers, names, bytes.
+
+Field names differ between us and the framework, numbers do not; so fields go by the OXM number in their
+row, and a new row in `fields.py` works in `codec` and `codec_action` at once.
+
+Open vSwitch answers a match on ``tcp_flags`` (NXM) with the ONF experimenter field, and names the fields of
+``move`` by their older Nicira numbers, for which the framework has other names: `row_of` knows both.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from sdn_lab.openflow import action as act
+from sdn_lab.openflow.fields import FIELDS, OFPXMC_EXPERIMENTER, ONF, Field
+
+NUMBERS: Mapping[str, int] = {name: row.oxm[0] << 7 | row.oxm[1] for name, row in FIELDS.items()}
+_BY_NUMBER: Mapping[object, Field] = {
+    **{NUMBERS[name]: row for name, row in FIELDS.items()},
+    (ONF, OFPXMC_EXPERIMENTER << 7 | 42): FIELDS["tcp_flags"],
+}
+# The framework names a field's older Nicira number NAME_nxm, with these exceptions.
+_NICIRA_NAMES: Mapping[str, str] = {
+    "nd_target": "ipv6_nd_target",
+    "nd_sll": "ipv6_nd_sll",
+    "nd_tll": "ipv6_nd_tll",
+    "ipv6_label": "ipv6_flabel",
+}
+_SUBFIELD_BITS_MAX = 64
+
+
+class CodecError(ValueError):
+    """A message holds something that this project has no value for; says what, by name."""
+
+
+def payload(row: Field, value: int) -> bytes:
+    """Return *value* as it stands in an OXM."""
+    width = (row.bits + 7) // 8
+    return value.to_bytes(4 if width == 3 else width, "big")  # there is no OXM of three bytes
+
+
+def oxm(name: str, value: int, mask: int) -> bytes:
+    """Return the whole OXM of a test or a write."""
+    row = FIELDS[name]
+    masked = mask != row.full_mask
+    body = payload(row, value) + (payload(row, mask) if masked else b"")
+    return struct.pack("!I", NUMBERS[name] << 9 | masked << 8 | len(body)) + body
+
+
+def framework_name(datapath: Any, field: str) -> str:
+    """Return what the framework calls our *field*."""
+    return str(datapath.ofproto.oxm_to_user_header(NUMBERS[field]))
+
+
+def row_of(datapath: Any, name: str) -> Field:
+    """Return our row for what the framework calls *name*.  Raises CodecError."""
+    current = _NICIRA_NAMES.get(name, name.removesuffix("_nxm"))
+    try:
+        number = datapath.ofproto.oxm_from_user_header(current)
+    except KeyError:
+        number = None
+    row = _BY_NUMBER.get(number)
+    if row is None:
+        raise CodecError(f"'{name}' is not a field that sdn_lab knows")
+    return row
+
+
+def read_test(datapath: Any, name: str, user: Any) -> tuple[Field, int, int]:
+    """Return (row, value, mask) of what the framework calls *name*, *user*.  Raises CodecError."""
+    row = row_of(datapath, name)
+    _, value, mask = datapath.ofproto.oxm_from_user(name, user)
+    if len(value) < (row.bits + 7) // 8:
+        raise CodecError(f"'{name}' has {8 * len(value)} bits where {row.name} has {row.bits}")
+    bits = row.full_mask if mask is None else int.from_bytes(mask, "big") & row.full_mask
+    return row, int.from_bytes(value, "big"), bits
+
+
+def ofs_nbits(value: act.Subfield) -> int:
+    """Return first bit and width in the 16 bits that Nicira's actions have for them.  Raises CodecError."""
+    if value.bits > _SUBFIELD_BITS_MAX:
+        raise CodecError(f"{value.bits} bits of {value.field} are more than OpenFlow can name")
+    return value.start << 6 | value.bits - 1
+
+
+def read_subfield(datapath: Any, name: str, packed: int) -> act.Subfield:
+    """Return the bits *packed* (see `ofs_nbits`) of what the framework calls *name*.  Raises CodecError."""
+    return act.Subfield(field=row_of(datapath, name).name, start=packed >> 6, bits=(packed & 0x3F) + 1)
