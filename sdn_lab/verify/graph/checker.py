@@ -3,8 +3,8 @@
 What it judges
 --------------
 ========== =====================================================================================
-isolated   holds where no path joins the two networks either way, or every path contradicts itself;
-           violated with a frame and its path
+isolated   holds where no path leads from either network's ports to the other's, nor onto the wire under
+           the other's VNI, or every path contradicts itself; violated with a frame and its path
 reachable  violated where no path leads there at all; otherwise it abstains, and leaves it to those who
            look at packets
 management holds where no path leads into a hypervisor's stack or, unencapsulated, onto the physical network
@@ -101,6 +101,7 @@ class _Judge:
             n.path: tuple(p.path for p in scenario.ports if p.network == n.path) for n in scenario.networks
         }
         self._ends = {name: self._graph.reached_from(paths) for name, paths in self._members.items()}
+        self._wires = [s for s in frozenset().union(*self._ends.values()) if s.end is End.WIRE]
         self._pairs: dict[tuple[str, str], _Found | None] = {}
         self._everything = (
             f"every header, by over-approximation of {self._fabric.size} entries "
@@ -132,13 +133,13 @@ class _Judge:
         refuted = False
         undecided: _Found | None = None
         for sources, targets in ((first, second), (second, first)):
-            sinks = port_sinks(self._members[targets]) & self._ends[sources]
+            sinks = self._places(targets) & self._ends[sources]
             if not sinks:
                 continue
             finding = self._search.look(self._members[sources], sinks)
             if finding.answer is Answer.SHOWN and finding.witness is not None:
                 witness = finding.witness
-                reason = f"a frame of {witness.src} reaches {witness.sink.name}"
+                reason = f"a frame of {witness.src} {_arriving(witness.sink, targets)}"
                 return _Found(status=Status.VIOLATED, reason=reason, witness=finding.witness)
             refuted = True
             if finding.answer is Answer.OPEN:
@@ -147,6 +148,15 @@ class _Judge:
         if undecided is not None:
             return undecided
         return self._unless_blind(members, self._ends[first] | self._ends[second], refuted=refuted)
+
+    def _places(self, network: str) -> frozenset[Sink]:
+        """Return where nobody else's frame may end: the network's ports, and the wire under its VNI.
+
+        What travels under a VNI that is not known may travel under this one.
+        """
+        vni = self._scenario.network(network).vni
+        under = frozenset(sink for sink in self._wires if sink.vni in (vni, None))
+        return port_sinks(self._members[network]) | under
 
     def _unless_blind(self, members: Sequence[str], ends: frozenset[Sink], *, refuted: bool) -> _Found | None:
         """Return holds, if everything was seen that the members' frames can do."""
@@ -230,6 +240,12 @@ class _Judge:
             covers=covers,
             reason=f"{first} and {second} are separated by one failure: {points}",
         )
+
+
+def _arriving(sink: Sink, network: str) -> str:
+    if sink.end is End.WIRE:
+        return f"leaves {sink.name} under VNI {sink.vni}, which is {network}'s"
+    return f"reaches {sink.name}"
 
 
 def information(scenario: Scenario) -> Iterator[str]:

@@ -12,14 +12,15 @@ Invariants
 2.  An encapsulated frame at a physical bridge's LOCAL port is the tunnel's own arrival; a plain one is a
     tenant's frame in the hypervisor's stack, which may forge any tunnel frame from there.
 3.  A bridge that is not ``fail_mode=secure`` may forward as a learning switch at any time.
-4.  The underlay delivers: whether its entries let a tunnel frame through is not asked for isolation, only
+4.  What leaves under a VNI is on the wire under it, whoever takes it in or not.
+5.  The underlay delivers: whether its entries let a tunnel frame through is not asked for isolation, only
     where else they let it go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from sdn_lab.openflow.action import LOCAL
@@ -44,20 +45,30 @@ class End(Enum):
     LOCAL = "local"  # a hypervisor's own stack, with a tenant's plain frame
     UPLINK = "uplink"  # the physical network, with a tenant's plain frame
     CONTROLLER = "controller"
+    WIRE = "wire"  # a tunnel, under a VNI
     VTEP = "vtep"  # a tunnel frame where tunnel frames belong
     UNKNOWN = "unknown"  # an interface of which the snapshot does not say what it is
 
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Where a way ends.  *name*: port path, bridge, or interface.  *doubt* as in `Facts`."""
+    """Where a way ends.  *name*: port path, bridge, or interface.  *doubt* as in `Facts`.
+
+    *vni* is what a frame on the `WIRE` travels under, None where it is not known (or it is no wire).
+    """
 
     end: End
     name: str
     doubt: str = ""
+    vni: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.end.value} {self.name}"
+        return f"{self.end.value} {self.name}" + ("" if self.vni is None else f" VNI {self.vni}")
+
+    @property
+    def certain(self) -> Sink:
+        """The same place, without the doubt."""
+        return replace(self, doubt="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +210,9 @@ class Fabric:
             others = [owner] if owner in others and owner is not None else []
         else:
             facts = facts.doubting("a tunnel to a hypervisor that is not known")
+        if mask != _FULL_IPV4 or destination not in (0, source):
+            known = vni_mask & _VNI == _VNI
+            yield Sink(End.WIRE, bridge.name, facts.doubt, vni & _VNI if known else None)
         for name in others:
             carried: dict[str, Bits] = {
                 "tun_id": (vni & _VNI, vni_mask & _VNI | _FULL_TUN_ID & ~_VNI),

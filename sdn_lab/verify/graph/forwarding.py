@@ -121,7 +121,7 @@ def _key(node: Node) -> object:
 
 def _certain(hop: Hop) -> State | Sink:
     """Drop the doubt: in this graph everything is one."""
-    return Sink(hop.target.end, hop.target.name) if isinstance(hop.target, Sink) else hop.target
+    return hop.target.certain if isinstance(hop.target, Sink) else hop.target
 
 
 def port_sinks(paths: Iterable[str]) -> frozenset[Sink]:

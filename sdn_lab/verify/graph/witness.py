@@ -156,8 +156,7 @@ class Search:
             for hop in self._fabric.fine(state, new=new):
                 longer = way if hop.entry is None else (*way, (hop.bridge, hop.entry))
                 if isinstance(hop.target, Sink):
-                    certain = Sink(hop.target.end, hop.target.name)
-                    if certain in goal.sinks:
+                    if hop.target.certain in goal.sinks:
                         facts = state.facts if hop.entry is None else state.facts.assume(hop.entry.match)
                         yield State(state.bridge, state.table, facts or state.facts), longer, hop.target
                     continue

@@ -55,7 +55,7 @@ def point(sink: Sink) -> str:
             return sink.name
         case End.LOCAL:
             return f"management:{hypervisor}"
-        case End.UPLINK | End.VTEP:
+        case End.UPLINK | End.WIRE | End.VTEP:
             return f"underlay:{hypervisor}"
         case End.CONTROLLER:
             return f"packet_in:{hypervisor}"

@@ -159,6 +159,8 @@ def test_where_a_frame_crosses_the_graph_never_says_holds(seed):
         for claim, verdict in verdicts.items():
             if verdict.status is Status.VIOLATED and claim.startswith("isolated/"):
                 witness = verdict.counterexample
+                if witness.dst.startswith("underlay:"):
+                    continue  # on the wire under the other's VNI; the walk tells of ports only
                 journey = walking(held).send(witness.src, bytes.fromhex(witness.packet_hex))
                 assert witness.dst in {port for port, _ in journey.arrivals}, verdict.reason
     assert leaks

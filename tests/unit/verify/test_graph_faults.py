@@ -8,7 +8,7 @@ from sdn_lab.model.verdict import Status
 from sdn_lab.openflow.cookie import encode
 from sdn_lab.openflow.entry import Origin
 from sdn_lab.openflow.text import parse_groups
-from tests.unit.verify.graph_world import BLUE, BLUE_VNI, RED, judge, snapshot, sound
+from tests.unit.verify.graph_world import BLUE, BLUE_VNI, RED, judge, scenario, snapshot, sound
 
 ISOLATED = "isolated/blue/app/red/app"
 REACHABLE = "reachable/red/vm1/red/vm2/tcp/80"
@@ -270,3 +270,33 @@ def test_a_pushed_tag_is_matched_on_as_it_was_set():
             f"table=45,priority=1,vlan_tci=0x1005/0x1fff,actions=pop_vlan,output:{BLUE}",
         )
         assert judge(snapshot(tables))[ISOLATED].status is status
+
+
+def test_a_frame_under_the_others_vni_is_a_leak_though_nobody_takes_it_in():
+    """hv2 has no entry for it: it ends there, and yet red's frame was in blue's virtual network."""
+    tables = replaced("hv1", "set_field:202->tun_id", f"set_field:{vni('blue/app')}->tun_id")
+    verdict = judge(snapshot(tables))[ISOLATED]
+    assert verdict.status is Status.VIOLATED
+    assert verdict.counterexample.dst == "underlay:hv1"
+    assert f"leaves hv1 under VNI {vni('blue/app')}, which is blue/app's" in verdict.reason
+
+
+def test_a_vni_that_the_packet_names_is_undecided():
+    tables = added(
+        "hv1",
+        f"table=0,priority=300,in_port={RED},udp,"
+        "actions=move:NXM_OF_UDP_DST[]->NXM_NX_TUN_ID[0..15],set_field:172.31.0.2->tun_dst,output:1",
+    )
+    verdict = judge(snapshot(tables))[ISOLATED]
+    assert verdict.status is Status.UNKNOWN
+
+
+def test_a_tunnel_to_nowhere_is_no_wire():
+    tables = added(
+        "hv1", f"table=0,priority=300,in_port={RED},actions=set_field:{vni('blue/app')}->tun_id,output:1"
+    )
+    assert judge(snapshot(tables))[ISOLATED].status is Status.HOLDS
+
+
+def vni(network):
+    return scenario().network(network).vni
