@@ -8,7 +8,8 @@ Invariants
 ----------
 1.  A shot's expectation follows from the claims alone, never from a flow entry.
 2.  Every shot of every case uses L4 ports, or an ICMP identifier, of its own case: kernels answer probes and
-    connection tracking remembers them, so two cases must never share a 5-tuple.
+    connection tracking remembers them, so two cases must never share a 5-tuple (FW-17, which tries source
+    ports that the tables look at, sends only what must be dropped).
 3.  Sending a shot twice changes no expectation: a window that lost its markers is sent again.
 """
 

@@ -47,6 +47,10 @@ ICMP_TYPES = {
     family: sorted({t + step for t in types for step in (-1, 0, 1)})
     for family, types in REQUEST_TYPES.items()
 }
+OF_EVERYTHING = frozenset(
+    {0, 1, 65535, 65536, *(n + d for n in DHCP_SERVER_PORTS.values() for d in (-1, 0, 1))}
+)
+"""Edges of a group that lets everything go: they are nobody's decision."""
 NOTHING_SAID = PairSemantics(new=Traffic(), egress=Traffic(), reverse_new=Traffic(), reverse_egress=Traffic())
 
 
@@ -193,13 +197,10 @@ class World:
         known = self._boundaries.get((src.path, dst.path, protocol))
         if known is None:
             said = self.semantics(src, dst)
-            wished = (claim.traffic for claim in self._wishes.get((src.path, dst.path), ()))
-            everything = (said.new, said.egress, said.reverse_new, said.reverse_egress, *wished)
-            edges = {*UNSPOKEN}
-            for traffic in everything:
-                for box in traffic.allowances if traffic is not None else ():
-                    if box.protocol == protocol:
-                        edges |= {e for f, last in box.l4_ports for e in (f - 1, f, last, last + 1)}
+            edges = {*UNSPOKEN, *_edges(said.new, protocol), *_edges(said.reverse_new, protocol)}
+            edges |= (_edges(said.egress, protocol) | _edges(said.reverse_egress, protocol)) - OF_EVERYTHING
+            for claim in self._wishes.get((src.path, dst.path), ()):
+                edges |= _edges(claim.traffic or Traffic(), protocol)
             known = tuple(sorted(e for e in edges if 1 <= e <= 65535))
             self._boundaries[src.path, dst.path, protocol] = known
         return known
@@ -284,6 +285,12 @@ class World:
                     if kind(number) not in owned:
                         return kind(number)
         return None
+
+
+def _edges(traffic: Traffic, protocol: int) -> set[int]:
+    """Return the ends of *traffic*'s ranges of *protocol*, and the ports beside them."""
+    boxes = [box for box in traffic.allowances if box.protocol == protocol]
+    return {e for box in boxes for first, last in box.l4_ports for e in (first - 1, first, last, last + 1)}
 
 
 def _flow(src: IPAddress, dst: IPAddress, protocol: int, number: int, own: int) -> Microflow:

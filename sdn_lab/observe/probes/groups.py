@@ -29,11 +29,8 @@ from sdn_lab.observe.probes.controls import crossing, proves
 from sdn_lab.observe.probes.reach import aimed
 from sdn_lab.observe.world import World
 
-# GRE, ESP, EIGRP, OSPF, IP in IP, VRRP, UDP-Lite, experimental, none; IGMP and the other family's ICMP
-FEW_PROTOCOLS = {
-    4: (47, 50, 88, 89, 4, 112, 136, 253, 0, 255, 2, 58),
-    6: (47, 50, 88, 89, 41, 112, 136, 253, 255, 2, 1),
-}
+# GRE, ESP, OSPF, IP in IP, UDP-Lite, none; IGMP and the other family's ICMP
+FEW_PROTOCOLS = {4: (47, 50, 89, 4, 136, 255, 2, 58), 6: (47, 50, 89, 41, 136, 255, 2, 1)}
 NOT_CARRIED = IPV6_EXTENSIONS | {59, 135, 139, 140}  # in IPv6 these end or extend the chain of headers
 OWN_TESTS = {ICMP, TCP, UDP, ICMPV6, SCTP}
 
