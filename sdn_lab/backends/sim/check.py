@@ -29,8 +29,12 @@ def check_entry(entry: FlowEntry, groups: Collection[int]) -> None:
     exact = {name: value for name, value, mask in entry.match if mask == fields.FIELDS[name].full_mask}
     vid = entry.match.get("vlan_vid")
     tagged = vid is not None and bool(vid[0] & vid[1] & fields.OFPVID_PRESENT)
-    for actions in (entry.instructions.apply, entry.instructions.write):
-        check_actions(actions, exact, groups, tagged=tagged)
+    check_actions(entry.instructions.apply, exact, groups, tagged=tagged)
+    for a in entry.instructions.write:
+        if isinstance(a, act.OutputField | act.Conjunction):
+            raise WireError(error.ACTION_BAD_TYPE, f"{type(a).__name__} cannot be in an action set")
+        if not isinstance(a, act.PopVlan | act.DecTtl):  # in a set these may stand, and do nothing in vain
+            check_actions((a,), exact, groups, tagged=tagged)
     if any(isinstance(a, act.Conjunction) for a in entry.instructions.apply):
         others = [a for a in entry.instructions.apply if not isinstance(a, act.Conjunction)]
         if others or entry.instructions.goto is not None:
@@ -51,6 +55,8 @@ def check_actions(
     known = exact
     for a in actions:
         match a:
+            case act.Output() if a.of_port == act.NORMAL:
+                raise WireError(error.ACTION_BAD_OUT_PORT, "output to NORMAL is not known here")
             case act.SetField():
                 _needs(a.field, known)
                 if a.field == "vlan_vid" and known is not None and not tagged:

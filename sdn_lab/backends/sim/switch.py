@@ -25,7 +25,7 @@ from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.table import FlowTable, Removed, Row, groups_of
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.conntrack import Tracker
-from sdn_lab.openflow.entry import FlowEntry, Group, Tables
+from sdn_lab.openflow.entry import Group, Tables
 from sdn_lab.openflow.interpret import Emission, PacketIn, Pipeline, Result, Tunnel
 from sdn_lab.openflow.wire import error, request
 from sdn_lab.openflow.wire.error import WireError
@@ -153,7 +153,7 @@ class Switch:
         for group in tables.groups:
             _check_group(group, {**groups})
         for entry in tables.entries:
-            self._check(entry, groups)
+            check_entry(entry, groups.keys())
         self.groups = groups
         self._changes += 1
         self.table.load(tables.entries, self.clock.now_ns)
@@ -162,19 +162,13 @@ class Switch:
         """Do a flow-mod.  Return what it removed.  Raises WireError."""
         self.expire()
         if mod.command not in (request.DELETE, request.DELETE_STRICT):
-            self._check(mod.entry, self.groups)
+            check_entry(mod.entry, self.groups.keys())
         if (
             mod.command in (request.MODIFY, request.MODIFY_STRICT)
             and mod.entry.table_id == request.ALL_TABLES
         ):
             raise WireError(error.FLOW_BAD_TABLE_ID, "modifying needs a table")
         return self.table.change(mod, self.clock.now_ns)
-
-    def _check(self, entry: FlowEntry, groups: Mapping[int, Group]) -> None:
-        check_entry(entry, groups.keys())
-        for action in (*entry.instructions.apply, *entry.instructions.write):
-            if isinstance(action, act.Output) and action.of_port == act.NORMAL:
-                raise WireError(error.ACTION_BAD_OUT_PORT, "output to NORMAL is not known here")
 
     def group_mod(self, mod: request.GroupMod) -> list[Removed]:
         """Do a group-mod.  Return the entries that went with a deleted group.  Raises WireError."""

@@ -85,8 +85,9 @@ def test_the_dump_that_we_send_is_what_open_vswitch_reads():
 WIDER = {
     **ENTRIES,
     **{
-        f"{how} {name}": FlowEntry(match=match, instructions=Instructions(apply=(act_,)))
+        f"{list_} {how} {name}": FlowEntry(match=match, instructions=Instructions(**{list_: (act_,)}))
         for name, act_ in ACTIONS.items()
+        for list_ in ("apply", "write")
         for how, match in {
             "over IPv4": MATCHES["tos"],
             "over IPv6 TCP": MATCHES["syn over ipv6"],

@@ -182,10 +182,12 @@ def test_a_packet_out_goes_through_its_actions(told):
     told.tell(frame.PACKET_OUT, packet_out(out(1), in_port=77))
     told.tell(frame.PACKET_OUT, packet_out(out(1), data=b"short"))
     told.tell(frame.PACKET_OUT, packet_out(out(1), buffer=5))
+    told.tell(frame.PACKET_OUT, packet_out(out(act.NORMAL)))
     assert told.refusals() == [
         error.REQUEST_BAD_PORT,
         error.REQUEST_BAD_PACKET,
         error.REQUEST_BUFFER_UNKNOWN,
+        error.ACTION_BAD_OUT_PORT,
     ]
 
 
