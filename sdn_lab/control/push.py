@@ -22,8 +22,8 @@ do we.
 
 Why messages go out many at a time
 ----------------------------------
-os-ken hands every single message from the app's thread to the sender's.  The bytes of `_BATCH` messages
-in one hand-over take a third off the time of a push.
+os-ken hands every single message from the app's thread to the sender's, through a queue of 16.  The bytes
+of `_BATCH` messages in one hand-over save two thread switches a message.
 """
 
 from __future__ import annotations

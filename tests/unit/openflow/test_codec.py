@@ -183,6 +183,13 @@ def test_an_instruction_without_a_value_is_refused_by_name(instruction: object) 
         codec.read_instructions(DATAPATH, [instruction])
 
 
+def test_a_port_number_of_16_bits_is_refused() -> None:
+    match = DATAPATH.ofproto_parser.OFPMatch(in_port_nxm=0xFFF8)
+
+    with pytest.raises(codec.CodecError, match="'in_port_nxm' has 16 bits"):
+        codec.read_match(DATAPATH, match)
+
+
 def test_a_group_of_unknown_type_is_refused() -> None:
     message = codec.group_mod(DATAPATH, ADD, Group(group_id=5, type=GroupType.ALL))
     message.type = 77
