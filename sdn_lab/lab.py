@@ -69,6 +69,7 @@ class _Run:
     verdicts: list[Verdict] = field(default_factory=list)
     information: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+    steady: bool = True  # the controller leaves the tables alone: a witness sent again meets the same lab
     judged: dict[str, str] = field(default_factory=dict)  # method: hash of the snapshot that it judged
     timings_ms: dict[str, float] = field(default_factory=dict)
 
@@ -93,6 +94,7 @@ class _Run:
             self.options.methods,
             restricted=set(self.options.methods) != set(METHODS),
             judged=self.judged,
+            steady=self.steady,
             information=self.information,
             environment={"versions": self.versions, "snapshots": self.judged},
             timings_ms=self.timings_ms,
@@ -148,16 +150,17 @@ def _in_lab(this: _Run, lab: RunningLab, app: str) -> None:
         with this.phase("push"):
             lab.connect(controller.host, controller.l4_port, controller.settle)
             controller.wait_confirmed(timeout_ms=CONFIRM_MS, progress=this.progress)
-        _verify(this, lab, reacts=not controller.pushes)
+        this.steady = controller.pushes
+        _verify(this, lab)
         controller.check()
     finally:
         controller.stop()
 
 
-def _verify(this: _Run, lab: RunningLab, *, reacts: bool) -> None:
+def _verify(this: _Run, lab: RunningLab) -> None:
     """Judge the lab by every chosen method.
 
-    With a controller that *reacts*, the tables change under the probes: the graph then judges the
+    With a controller that reacts, the tables change under the probes: the graph then judges the
     snapshot taken after them, which holds what was learned, and the probes' values come from the one before.
     """
     with this.phase("snapshot"):
@@ -168,7 +171,7 @@ def _verify(this: _Run, lab: RunningLab, *, reacts: bool) -> None:
             this.verdicts += _probe(this, lab, snapshot)
     with this.phase("snapshot"):
         after = lab.snapshot()
-    if after.hash != snapshot.hash and not reacts:
+    if after.hash != snapshot.hash and this.steady:
         raise LabError("the flow tables changed while they were verified, and no controller should have")
     if "graph" in this.options.methods:
         with this.phase("graph"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -112,7 +113,9 @@ def list_(_: argparse.Namespace) -> int:
 def _scenario(name: str) -> Scenario:
     from sdn_lab.scenario import find, load
 
-    return load(find(name))
+    path = find(name)
+    here = Path(os.path.relpath(path))  # as a person would write it, in messages and in the report
+    return load(min(path, here, key=lambda p: len(p.parts)))
 
 
 def _size(scenario: Scenario) -> str:
