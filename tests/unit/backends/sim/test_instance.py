@@ -1,6 +1,8 @@
 """Instances answer what they should, and the compiled groups decide who hears it."""
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sdn_lab.backends.sim.lab import SimLab
 from sdn_lab.model.assignment import assign
@@ -105,3 +107,27 @@ def test_frames_for_others_are_not_taken(scenario):
 def test_who_is_not_there_is_named(built):
     with pytest.raises(LabError, match="no port red/vm9"):
         built.ping("red/vm1", "red/vm9")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    eth_type=st.sampled_from([0x0800, 0x0806, 0x86DD, 0x8100, 0x0010]),
+    first=st.sampled_from([0x45, 0x46, 0x60, 0x00]),
+    proto=st.sampled_from([1, 6, 17, 58, 44]),
+    rest=st.binary(max_size=100),
+)
+def test_no_frame_whatever_is_in_it_brings_an_instance_down(lab, eth_type, first, proto, rest):
+    instance = lab.network.instances["red/vm1"]
+    instance.deaf = False
+    body = bytearray(bytes((first,)) + rest)
+    if len(body) >= 40:
+        body[2:4] = len(body).to_bytes(2, "big")
+        body[6 if first == 0x60 else 9] = proto
+        body[16:20] = instance.ips[0].packed
+        if first == 0x60:
+            body[4:6] = (len(body) - 40).to_bytes(2, "big")
+            body[24:40] = instance.ips[1].packed
+    point = WatchPoint(kind=PointKind.VETH, name="red/vm1")
+    frame = packet.mac_bytes(instance.mac) + bytes(6) + eth_type.to_bytes(2, "big") + bytes(body)
+    got = lab.exchange(Window(injections=(Injection(point=point, frame=frame),)))
+    assert got.captures[0].frame == frame
