@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from sdn_lab.cli import main
 
 LATER = ["up", "check", "apply", "exec", "shell", "capture", "status", "down", "prove", "trace", "graph"]

@@ -4,6 +4,7 @@ from ipaddress import IPv4Address, ip_network
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from sdn_lab.compiler.security_groups import _masked, _subtract
 from sdn_lab.model.intent import PortRange
 
