@@ -35,6 +35,7 @@ FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x4
 OPENING_SEQ, ANSWER_SEQ = 1000, 5000
 DATA_BYTES = 16  # what `tcp(data=True)` carries: the nonce
 MIN_FRAME = 60
+IPV6_FRAGMENT = 44
 VXLAN_PORT = 4789  # scapy's own VXLAN binding would write 8472
 
 
@@ -221,6 +222,24 @@ def tagged(frame: bytes, *tags: tuple[int, int]) -> bytes:
     """Return *frame* with VLAN tags (EtherType, TCI) put in, outermost first."""
     stack = b"".join(pack("!HH", kind, tci) for kind, tci in tags)
     return frame[:12] + stack + frame[12:]
+
+
+def fragment(ends: Ends, protocol: int, whole: bytes, nonce: bytes, ident: int, *, later: bool) -> bytes:
+    """Return the first or a later fragment of the packet in the frame *whole*, cut after its first 24 bytes.
+
+    The nonce is in the trailer; a first fragment says that more follow, a later one that it is the last.
+    """
+    start = 34 if isinstance(ends.src, IPv4Address) else 54
+    piece = (whole[start : start + 24]).ljust(24, b"\0")
+    where = (3 if later else 0, not later)
+    if isinstance(ends.src, IPv4Address):
+        frame = bytearray(ip(ends, protocol, piece, nonce))
+        pack_into("!HH", frame, 18, ident, where[1] << 13 | where[0])
+        frame[24:26] = b"\0\0"
+        pack_into("!H", frame, 24, _checksum(bytes(frame[14:34])))
+        return bytes(frame)
+    header = pack("!BBHI", protocol, 0, where[0] << 3 | where[1], ident)
+    return ip(ends, IPV6_FRAGMENT, header + piece, nonce)
 
 
 def vxlan_payload(vni: int, inner: bytes) -> bytes:

@@ -353,6 +353,18 @@ FAULTS: tuple[Fault, ...] = (
         ),
     ),
     Fault(
+        family="FW-06",
+        name="later fragments are let through",
+        breaks="exact/red/vm1/red/vm2",
+        change=at_port("red/vm1", CLASSIFY.id, lambda w: to(w, "red/vm2"), eth_type=0x86DD, ip_frag=3),
+    ),
+    Fault(
+        family="FW-06",
+        name="first fragments are let through",
+        breaks="exact/red/vm1/red/vm2",
+        change=at_port("red/vm1", CLASSIFY.id, lambda w: to(w, "red/vm2"), eth_type=0x0800, ip_frag=1),
+    ),
+    Fault(
         family="FW-08",
         name="any segment opens a connection",
         breaks="exact/red/vm3/red/vm1",

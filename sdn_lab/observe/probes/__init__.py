@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sdn_lab.observe.case import Family
 from sdn_lab.observe.probes import (
+    fragments,
     groups,
     management,
     neighbour,
@@ -30,6 +31,7 @@ PROBES: tuple[Family, ...] = (
     *tags.FAMILIES,
     *tunnel.FAMILIES,
     *groups.FAMILIES,
+    *fragments.FAMILIES,
     *state.FAMILIES,
     *management.FAMILIES,
     *planted.FAMILIES,

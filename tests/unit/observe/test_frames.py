@@ -132,6 +132,24 @@ def test_unreachable_quotes_what_it_refuses() -> None:
     assert (parse(frame)["icmpv4_type"], parse(frame)["icmpv4_code"]) == (3, 3)
 
 
+@pytest.mark.parametrize("ends", [V4, V6], ids=["v4", "v6"])
+@pytest.mark.parametrize(("later", "frag"), [(False, 1), (True, 3)])
+def test_fragments_are_read_as_fragments_and_carry_their_nonce(ends: Ends, later: bool, frag: int) -> None:
+    whole = frames.udp(ends, 20000, 53, NONCE)
+
+    frame = frames.fragment(ends, 17, whole, NONCE, 99, later=later)
+
+    fields = parse(frame)
+    assert fields["ip_frag"] == frag
+    assert fields["ip_proto"] in (17, frames.IPV6_FRAGMENT)  # a later one's is the fragment header's, to OVS
+    assert found_in(frame)[-1:] == [NONCE]
+    scapy = Ether(frame)
+    if IP in scapy:
+        intact = scapy[IP].chksum
+        del scapy[IP].chksum
+        assert IP(bytes(scapy[IP])).chksum == intact
+
+
 def test_link_local_and_solicited_node() -> None:
     assert frames.link_local("02:00:00:00:00:11") == ip_address("fe80::ff:fe00:11")
     assert frames.solicited_node(ip_address("fd00:a::12:3456")) == (
