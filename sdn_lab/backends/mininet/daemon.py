@@ -175,6 +175,8 @@ class _Daemon:
                 os.close(descriptor)
         self._children[child.pid] = child
         management = "port" not in request and "hypervisor" not in request
+        if management and self._exchange is not None:
+            self._exchange.reckon_with(child.pid)
         self._watch.own("the controller", child, may_finish=True, may_fail=not management)
         return {"child": child.pid}, [ours_in, ours_out, ours_err]
 

@@ -26,7 +26,8 @@ import os
 import socket
 import struct
 from collections.abc import Iterable
-from pathlib import Path
+
+from sdn_lab.backends.mininet.idle import main_thread_sleeps
 
 _SYS_PIDFD_GETFD = 438  # on every architecture
 _SOL_PACKET, _PACKET_STATISTICS, _SO_RCVBUFFORCE = 263, 6, 33
@@ -77,16 +78,7 @@ class DatapathSockets:
         for sock in self._sockets.values():
             if sock is not None and fcntl.ioctl(sock, _SIOCINQ, _NOTHING) != _NOTHING:
                 return False
-        return all(_sleeps(pid) for pid in self._processes)
-
-
-def _sleeps(pid: int) -> bool:
-    """Say whether the main thread of *pid* waits; one that is ready to run, or gone, does not."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split(maxsplit=1)[0] == "S"
+        return all(main_thread_sleeps(pid) for pid in self._processes)
 
 
 def _packet_socket(pidfd: int, number: int) -> socket.socket | None:

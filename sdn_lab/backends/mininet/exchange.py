@@ -14,9 +14,9 @@ What
 
 Invariants
 ----------
-1.  A window ends when every marker was seen and the datapaths have been idle for `GRACE_S` since; at the
-    latest `_BUSY_S` after the last marker, or at its time limit.  A marker may overtake a frame that went in
-    elsewhere, by far on a busy machine, and a frame that is late must not look like one that was dropped.
+1.  A window ends when every marker was seen and datapaths and controller have been idle for `GRACE_S` since;
+    at the latest `_BUSY_S` after the last marker, or at its time limit.  A marker may overtake a frame that
+    went in elsewhere, by far on a busy machine; what is late must not look like what was dropped.
 2.  Nothing that a point saw is thrown away: what comes late is reported with the next window.
 3.  What our sockets or Open vSwitch's own lost is counted.  With a loss, absence proves nothing.
 
@@ -34,6 +34,7 @@ from ipaddress import IPv4Address
 
 from sdn_lab.backends.mininet.build import MANAGEMENT_INTERFACE, Built
 from sdn_lab.backends.mininet.datapath_sockets import DatapathSockets
+from sdn_lab.backends.mininet.idle import all_threads_sleep
 from sdn_lab.backends.mininet.namespaces import inside
 from sdn_lab.backends.mininet.ovs import INTEGRATION, NIC, PHYSICAL
 from sdn_lab.backends.mininet.packet_ins import PacketIns
@@ -63,6 +64,7 @@ class Exchange:
         self._ears: dict[int, _Ear] = {}
         self._poll = select.epoll()
         self._datapath = DatapathSockets(built.switch_pids)
+        self._controllers: set[int] = set()
         for instance in built.plan.instances:
             with inside(built.instances[instance.node].pid):
                 for port in instance.ports:
@@ -98,7 +100,7 @@ class Exchange:
         begin = time.monotonic()
         deadline = begin + window.timeout_ms / 1000
         next_check = begin
-        quiet_from: float | None = None  # since when all markers are there and the datapaths idle
+        quiet_from: float | None = None  # since when all markers are there and everybody is idle
         while (now := time.monotonic()) < deadline:
             if now >= next_check:
                 check()
@@ -106,7 +108,7 @@ class Exchange:
             if window.markers and not pending:
                 if quiet_from is None:
                     quiet_from, deadline = now, min(deadline, now + _BUSY_S)
-                elif not self._datapath.idle():
+                elif not self._idle():
                     quiet_from = now
                 elif now >= quiet_from + GRACE_S:
                     break
@@ -120,6 +122,10 @@ class Exchange:
             waited_ms=(time.monotonic() - begin) * 1000,
         )
 
+    def reckon_with(self, controller: int) -> None:
+        """Let no window end while this process works: it may be about to send a packet out."""
+        self._controllers.add(controller)
+
     def forget(self) -> None:
         """Throw away what waits, and the count of losses: real services and the push have talked."""
         for ear in self._ears.values():
@@ -127,6 +133,9 @@ class Exchange:
                 pass
             ear.tap.lost()
         self._datapath.lost()
+
+    def _idle(self) -> bool:
+        return self._datapath.idle() and all(all_threads_sleep(pid) for pid in self._controllers)
 
     def _inject(self, window: Window, captures: list[Capture], pending: dict[WatchPoint, set[bytes]]) -> None:
         for number, injection in enumerate(window.injections, start=1):
