@@ -275,6 +275,8 @@ class Run:
             now_ns=self._now_ns,
         )
         if action.table is not None:
+            if action_set:
+                self._notes.append("ct(table=) with an action set: ovs-vswitchd 3.1.0 aborts")
             self._depth += 1
             if self._depth > MAX_DEPTH:
                 raise _TooDeep

@@ -31,6 +31,8 @@ KEYWORDS: Mapping[str, tuple[int, int | None]] = {
     "sctp6": (0x86DD, 132),
     "arp": (0x0806, None),
     "rarp": (0x8035, None),
+    "mpls": (0x8847, None),
+    "mplsm": (0x8848, None),
 }
 # dump-flows prints igmp, but ovs-ofctl does not read it
 _KEYWORD_OF = {test: word for word, test in KEYWORDS.items() if word != "igmp"}

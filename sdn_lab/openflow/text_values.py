@@ -24,7 +24,7 @@ FRAGMENTS: Mapping[str, tuple[int, int]] = {
 _PORT_NAMES = {number: name for name, number in RESERVED.items()}
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
-_FLAGS = re.compile(r"([+-][a-z]+)+")
+_FLAGS = re.compile(r"([+-]([a-z]+|\[[0-9a-f]+\]))+")  # [200] is how a bit without a name is dumped
 _FORMS = {
     Form.DECIMAL: "a number",
     Form.HEX: "a number",
@@ -148,13 +148,14 @@ def _flags(field: Field, text: str, bits: Mapping[str, int]) -> tuple[int, int]:
             "FLW002", f"'{text}' is not {_FORMS[field.form]}", f"for example {field.ofctl}=+new-est"
         )
     value = mask = 0
-    for sign, name in re.findall(r"([+-])([a-z]+)", text):
-        if name not in bits:
+    for sign, name in re.findall(r"([+-])([a-z]+|\[[0-9a-f]+\])", text):
+        bit = bits.get(name, 0) if name[0] != "[" else int(name[1:-1], 16)
+        if not bit or bit & ~field.full_mask:
             raise _no_flag(field, name, bits)
-        if mask & bits[name]:
+        if mask & bit:
             raise Complaint("FLW008", f"flag '{name}' is written twice", "name a flag once")
-        mask |= bits[name]
-        value |= bits[name] if sign == "+" else 0
+        mask |= bit
+        value |= bit if sign == "+" else 0
     return value, mask
 
 

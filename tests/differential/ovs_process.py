@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import struct
@@ -40,6 +41,10 @@ def missing() -> str | None:
 def _listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0
+
+
+class RefusedError(AssertionError):
+    """Open vSwitch does not take these tables."""
 
 
 class Unixctl:
@@ -214,7 +219,12 @@ class Vswitch:
         lines = ["flow delete", "group delete"]
         lines += [f"group add {line}" for line in groups.splitlines() if line.strip()]
         lines += [f"flow add {line}" for line in flows.splitlines() if line.strip() and line[0] != "#"]
-        self.ofctl("bundle", self.management(bridge), "-", stdin="\n".join(lines))
+        try:
+            self.ofctl("bundle", self.management(bridge), "-", stdin="\n".join(lines))
+        except AssertionError as refused:
+            number = re.search(r"ovs-ofctl: -:(\d+):", str(refused))
+            near = lines[int(number[1]) - 2 : int(number[1]) + 1] if number else []
+            raise RefusedError("\n".join([str(refused), *near])) from None
         self.control.call("revalidator/purge")
 
     def dump_flows(self, bridge: str) -> str:

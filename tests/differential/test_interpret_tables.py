@@ -14,7 +14,7 @@ from sdn_lab.openflow.packet import describe
 from sdn_lab.openflow.text import format_entry, format_groups
 
 from .corpus import boundary_frames, random_frame
-from .ovs_process import Vswitch
+from .ovs_process import RefusedError, Vswitch
 from .random_tables import PORTS, Drawing
 
 pytestmark = pytest.mark.ovs
@@ -43,6 +43,7 @@ def differences(vswitch: Vswitch, seed: int, *, ct: bool) -> tuple[int, list[str
         ours: dict[str, list[bytes]] = {}
         for emission in result.emissions:
             ours.setdefault(f"p{emission.of_port}", []).append(emission.frame)
+        vswitch.control.call("revalidator/purge")  # see docs/ovs-facts.md: a malformed packet's cached flow
         vswitch.receive(f"p{port}", frame)
         theirs = vswitch.transmitted()
         if any("fragment" in note for note in result.notes):
@@ -69,7 +70,10 @@ def _hex(sent: dict[str, list[bytes]]) -> dict[str, list[str]]:
 def test_random_pipelines_send_what_open_vswitch_sends(vswitch: Vswitch, ct: bool) -> None:
     compared = 0
     for seed in range(30 * COUNT):
-        count, wrong = differences(vswitch, seed, ct=ct)
+        try:
+            count, wrong = differences(vswitch, seed, ct=ct)
+        except RefusedError:
+            continue  # rare; the count below holds how rare
         compared += count
         assert not wrong, "\n".join(wrong[:2])
     assert compared > 600 * COUNT
