@@ -54,8 +54,8 @@ def _stages(scenario: Scenario) -> Iterator[list[list[Trial]]]:
 def _conversation(talks: Sequence[Talk]) -> list[list[Trial]]:
     return [
         [trials.opening(one) for one in talks],
-        [trials.answering(one) for one in talks],
-        [trial for one in talks if (trial := trials.following(one))],
+        [trials.answering(one) for one in trials.answered(talks)],
+        [trial for one in trials.answered(talks) if (trial := trials.following(one))],
     ]
 
 

@@ -7,7 +7,8 @@ Nothing here knows a flow entry: expectations come from `scenario.claims` and fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 
@@ -74,6 +75,18 @@ def conversations(scenario: Scenario) -> list[Talk]:
                 )
             )
     return found
+
+
+def answered(talks: Iterable[Talk]) -> list[Talk]:
+    """Conversations to go on with: per pair, family and protocol, two that opened and two refused."""
+    taken: Counter[object] = Counter()
+    chosen = []
+    for one in talks:
+        key = (one.src.path, one.dst.path, one.flow.family, one.flow.protocol, one.opened)
+        taken[key] += 1
+        if taken[key] <= 2:
+            chosen.append(one)
+    return chosen
 
 
 def opening(one: Talk) -> Trial:
@@ -164,8 +177,16 @@ def discovery(src: IPv6Address, dst: IPv6Address, message: bytes) -> bytes:
 
 
 def lies(scenario: Scenario) -> Iterator[Trial]:
-    """What nobody may send: other identities, tags, fragments, floods, server roles.  Reaches nobody."""
+    """What nobody may send: other identities, tags, fragments, floods, server roles.  Reaches nobody.
+
+    To at most one neighbour on the sender's hypervisor and one elsewhere.
+    """
+    aimed: set[tuple[str, bool]] = set()
     for src, dst in pairs(scenario):
+        where = (src.path, src.hypervisor == dst.hypervisor)
+        if where in aimed:
+            continue
+        aimed.add(where)
         for label, data in _lies_between(src, dst):
             yield _exactly(src, data, NOBODY, f"{label}: {src.path} -> {dst.path}")
 

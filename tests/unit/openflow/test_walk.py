@@ -24,8 +24,8 @@ def test_an_allowed_packet_crosses_the_tunnel_and_the_hops_name_both_bridges() -
     journey = walk().send("red/vm1", syn("red/vm1", "red/vm3", 80))
 
     assert journey.arrivals == (("red/vm3", syn("red/vm1", "red/vm3", 80)),)
-    assert [hop.datapath for hop in journey.hops][0] == "hv1"
-    assert [hop.datapath for hop in journey.hops][-1] == "hv2"
+    assert journey.hops[0].datapath == "hv1"
+    assert journey.hops[-1].datapath == "hv2"
     assert all(hop.entry is not None for hop in journey.hops)
 
 
