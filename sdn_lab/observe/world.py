@@ -201,7 +201,7 @@ class World:
             edges |= (_edges(said.egress, protocol) | _edges(said.reverse_egress, protocol)) - OF_EVERYTHING
             for claim in self._wishes.get((src.path, dst.path), ()):
                 edges |= _edges(claim.traffic or Traffic(), protocol)
-            known = tuple(sorted(e for e in edges if 1 <= e <= 65535))
+            known = tuple(sorted(e for e in edges if 0 <= e <= 65535))
             self._boundaries[src.path, dst.path, protocol] = known
         return known
 

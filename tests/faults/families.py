@@ -290,6 +290,12 @@ FAULTS: tuple[Fault, ...] = (
         change=loosened("hv3", SOURCE_NEIGHBOUR, "red/vm4", "eth_src", only={"eth_type": 0x0806}),
     ),
     Fault(
+        family="ID-16",
+        name="a port's addresses are good at every port",
+        breaks="no_spoofing/red/vm2",
+        change=loosened("hv1", SOURCE_IP, "red/vm1", "in_port"),
+    ),
+    Fault(
         family="TAG-01",
         name="tags are not looked at",
         breaks="clean/red/vm1",

@@ -35,7 +35,7 @@ def test_the_tables_as_compiled_hold(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_break_is_found_and_its_witness_leaks_again(world: World, tmp_path: Path, name: str) -> None:
+def test_a_break_is_found_and_its_witness_shows_it_again(world: World, tmp_path: Path, name: str) -> None:
     break_, claim = BREAKS[name]
     write_program(world.scenario, break_(world), tmp_path / "d")
 
@@ -45,5 +45,5 @@ def test_a_break_is_found_and_its_witness_leaks_again(world: World, tmp_path: Pa
     assert (code, report["status"]) == (1, "violated"), (report["disagreements"], report["error"])
     assert claim in violated, sorted(violated)
     for verdict in violated.values():
-        witness = verdict["counterexample"]
-        assert witness is None or all(witness["replayed"].values()), verdict
+        witness, arrives = verdict["counterexample"], "does not arrive" not in verdict["reason"]
+        assert witness is None or set(witness["replayed"].values()) <= {arrives}, verdict

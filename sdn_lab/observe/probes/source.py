@@ -109,6 +109,34 @@ def mac(world: World) -> Iterator[Case]:
                     yield Case(
                         probe="ID-16", shots=(forged(world, src, dst, frame, nonce, *sent(control, src)),)
                     )
+            for victim in _impersonated(world, src, dst):
+                for frame, nonce, control in _as(world, victim, dst):
+                    yield Case(
+                        probe="ID-16", shots=(forged(world, src, dst, frame, nonce, *sent(control, src)),)
+                    )
+
+
+def _impersonated(world: World, src: Port, dst: Port) -> list[Port]:
+    """Return whose whole identity *src* takes before *dst*: those on its own hypervisor first."""
+    others = [
+        p for p in (*world.peers(src), *world.strangers(src)) if p.path != dst.path and p.mac != src.mac
+    ]
+    return sorted(others, key=lambda p: (not world.same_hypervisor(p, src), p.network != src.network))[:3]
+
+
+def _as(world: World, victim: Port, dst: Port) -> Iterator[tuple[bytes, bytes, str]]:
+    """Yield packets to *dst* that are *victim*'s in every field."""
+    for family in (4, 6):
+        a, b = address_of(victim, family), address_of(dst, family)
+        if a is None or b is None:
+            continue
+        flow = world.sample(victim, dst, family) or world.flow(a, b, *world.most_open(dst, family)[0])
+        nonce = world.nonces.draw()
+        yield frames.opening(flow, victim.mac, dst.mac, nonce), nonce, f"ip{family}"
+        if family == 6:
+            nonce = world.nonces.draw()
+            ends = frames.Ends(eth_src=victim.mac, eth_dst=dst.mac, src=a, dst=b)
+            yield frames.advertise(ends, a, victim.mac, nonce), nonce, "nd"
 
 
 def _with_mac(
