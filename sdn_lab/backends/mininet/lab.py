@@ -6,6 +6,7 @@ Invariants
 2.  After `close`, however the lab ended, no process of it exists: the daemon is process 1 of its pid
     namespace, and the kernel lets it go only when all others are gone.  `close` waits for that.
 3.  A lab in which something died is not left in silence: closing it without another error raises.
+4.  The lab dies with the *thread* that made it (`process`, invariant 3): make it in one that lives as long.
 """
 
 from __future__ import annotations
