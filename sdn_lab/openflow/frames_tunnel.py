@@ -3,9 +3,8 @@
 The outer header is what Open vSwitch's userspace tunnels write: TTL 64, don't-fragment, UDP checksum 0,
 and a source port that is a hash of the inner flow, so that an underlay may balance by it.
 
-`*_decap` returns None for what is not ours.  For VXLAN: the I flag must be set and all other flags clear
-(RFC 7348 would have a receiver ignore them; Open vSwitch refuses such a frame, and so do we); the
-reserved byte after the VNI is ignored.  For Geneve: version 0, an Ethernet payload, no control message, and
+`*_decap` returns None for what is not ours.  For VXLAN: the I flag must be set and every reserved bit
+clear (RFC 7348 would have a receiver ignore them; Open vSwitch 3.1.0 refuses such a frame, and so do we).  For Geneve: version 0, an Ethernet payload, no control message, and
 no critical option, since we know none.
 
 Reference: RFC 7348 section 5, RFC 8926 section 3.
@@ -65,7 +64,7 @@ def vxlan_decap(frame: bytes) -> Decapsulated | None:
     if len(payload) < 8 + 14:
         return None
     flags, vni = unpack_from("!II", payload)
-    if flags != _VXLAN_FLAGS:
+    if flags != _VXLAN_FLAGS or vni & 0xFF:
         return None
     return Decapsulated(vni=vni >> 8, outer_src=src, outer_dst=dst, inner=payload[8:])
 
