@@ -4,7 +4,8 @@ The outer header is what Open vSwitch's userspace tunnels write: TTL 64, don't-f
 and a source port that is a hash of the inner flow, so that an underlay may balance by it.
 
 `*_decap` returns None for what is not ours.  For VXLAN: the I flag must be set and every reserved bit
-clear (RFC 7348 would have a receiver ignore them; Open vSwitch 3.1.0 refuses such a frame, and so do we).  For Geneve: version 0, an Ethernet payload, no control message, and
+clear (RFC 7348 would have a receiver ignore them; Open vSwitch 3.1.0 refuses such a frame, and so do
+we).  For Geneve: version 0, an Ethernet payload, no control message, and
 no critical option, since we know none.
 
 Reference: RFC 7348 section 5, RFC 8926 section 3.

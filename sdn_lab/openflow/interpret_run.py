@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from zlib import crc32
 
 from sdn_lab.openflow.action import (
     ALL,
@@ -34,7 +33,8 @@ from sdn_lab.openflow.action import (
     SetField,
 )
 from sdn_lab.openflow.conntrack import PacketState, Tracker
-from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType
+from sdn_lab.openflow.entry import FlowEntry, Group
+from sdn_lab.openflow.interpret_groups import chosen, in_order
 from sdn_lab.openflow.interpret_lookup import TableIndex
 from sdn_lab.openflow.interpret_packet import Packet
 from sdn_lab.openflow.interpret_result import Emission, PacketIn, Reason, Result, Taken
@@ -44,8 +44,6 @@ from sdn_lab.openflow.packet_parse import dissect
 MAX_DEPTH = 64
 MAX_RESUBMITS = 4096
 _OVS_RESERVED = 0xFFF8  # Open vSwitch's own port numbers have 16 bits; from here on they are reserved ones
-_SET_ORDER: tuple[tuple[type, ...], ...] = ((PopVlan,), (PushVlan,), (DecTtl,), (SetField, Move))
-_SET_LAST: tuple[type, ...] = (GroupAction, Output, Resubmit, Ct)  # not OutputField, in Open vSwitch
 
 
 class _TooDeep(Exception):  # noqa: N818 - control flow, not an error that anybody sees
@@ -192,14 +190,14 @@ class Run:
     def _ordered_list(
         self,
         packet: Packet,
-        chosen: Sequence[Action],
+        listed: Sequence[Action],
         action_set: list[Action],
         table_id: int,
         entry: FlowEntry | None,
     ) -> None:
         """Execute an action set or a bucket."""
         with suppress(_StopTable):
-            self._list(packet, _ordered(chosen), action_set, table_id, entry)
+            self._list(packet, in_order(listed), action_set, table_id, entry)
 
     def _output(
         self, packet: Packet, of_port: int, max_len: int, table_id: int, entry: FlowEntry | None
@@ -291,45 +289,12 @@ class Run:
         if group is None:
             self._notes.append(f"group {group_id} does not exist")
             return
-        for bucket in self._chosen(packet, group):
+        buckets, note = chosen(group, packet.fields, self._ports)
+        if note:
+            self._notes.append(note)
+        for bucket in buckets:
             self._depth += 1
             if self._depth > MAX_DEPTH:
                 raise _TooDeep
             self._ordered_list(packet.copy(), bucket.actions, list(action_set), table_id, entry)
             self._depth -= 1
-
-    def _chosen(self, packet: Packet, group: Group) -> Sequence[Bucket]:
-        if group.type is GroupType.ALL:
-            return group.buckets
-        if group.type is GroupType.INDIRECT:
-            return group.buckets[:1]
-        if group.type is GroupType.FAST_FAILOVER:
-            return [b for b in group.buckets if b.watch_port in self._ports][:1]
-        weights = [bucket.weight for bucket in group.buckets]
-        if not sum(weights):
-            return ()
-        if len([weight for weight in weights if weight]) > 1:
-            self._notes.append(f"group {group.group_id} selects a bucket by a hash of its own")
-        names = ("eth_src", "eth_dst", "ipv4_src", "ipv4_dst", "ipv6_src", "ipv6_dst", "ip_proto")
-        ports = ("tcp_src", "tcp_dst", "udp_src", "udp_dst", "sctp_src", "sctp_dst")
-        point = crc32(repr([packet.fields.get(name) for name in names + ports]).encode()) % sum(weights)
-        for bucket in group.buckets:
-            if point < bucket.weight:
-                return (bucket,)
-            point -= bucket.weight
-        return ()
-
-
-def _ordered(action_set: Sequence[Action]) -> list[Action]:
-    """Return an action set in the order of execution; without an end that sends, it does nothing."""
-    last = next(
-        (a for kind in _SET_LAST for a in reversed(action_set) if isinstance(a, kind)),
-        None,
-    )
-    if last is None:
-        return []
-    ordered: list[Action] = []
-    for kinds in _SET_ORDER:
-        chosen = [a for a in action_set if isinstance(a, kinds)]
-        ordered.extend(chosen if kinds == (SetField, Move) else chosen[-1:])
-    return [*ordered, last]
