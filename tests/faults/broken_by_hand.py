@@ -80,6 +80,12 @@ def rewritten(entry: FlowEntry, field: str, value: int) -> FlowEntry:
     )
 
 
+def shows_again(witness: dict) -> bool:
+    """Say whether a report's counterexample was sent again and showed the same: it came, or was missing."""
+    replayed = witness["replayed"].values()
+    return bool(replayed) and all(arrived is witness["arrives"] for arrived in replayed)
+
+
 def source_address_not_tested(w: World) -> Program:
     def edit(e: FlowEntry) -> Iterable[FlowEntry]:
         yield without(e, "ipv4_src") if e.match.exact("eth_type") == 0x0800 else e

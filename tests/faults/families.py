@@ -204,6 +204,29 @@ FAULTS: tuple[Fault, ...] = (
         change=at_port("blue/vm1", CLASSIFY.id, lambda w: to(w, "red/vm1"), eth_dst=0x02AABBCCDD01),
     ),
     Fault(
+        family="REACH-05",
+        name="any address is good with a MAC",
+        breaks="exact/red/vm2/red/vm1",
+        change=loosened("hv1", DELIVER, "red/vm1", "ipv4_dst"),
+    ),
+    Fault(
+        family="REACH-05",
+        name="an ARP reply with another's address is delivered",
+        breaks="exact/red/vm2/red/vm1",
+        change=loosened("hv1", DELIVER, "red/vm1", "arp_tpa", only={"arp_op": 2}),
+    ),
+    Fault(
+        family="REACH-03",
+        name="unicast solicitations are dropped",
+        breaks="exact/red/vm2/red/vm1",
+        change=lambda w: w.edited(
+            "hv1",
+            DELIVER,
+            "red/vm1",
+            lambda e: [] if e.match.get("nd_target") == e.match.get("ipv6_dst") != None else [e],  # noqa: E711
+        ),
+    ),
+    Fault(
         family="REACH-07",
         name="a neighbour gets a copy",
         breaks="no_sniffing/red/vm2",
@@ -258,6 +281,28 @@ FAULTS: tuple[Fault, ...] = (
         name="the source of a solicitation is not tested",
         breaks="no_spoofing/blue/vm1",
         change=loosened("hv1", SOURCE_NEIGHBOUR, "blue/vm1", "ipv6_src", only={"icmpv6_type": 135}),
+    ),
+    Fault(
+        family="ID-08",
+        name="a solicitation without a link-layer address may come from any MAC",
+        breaks="no_spoofing/red/vm1",
+        change=loosened(
+            "hv1", SOURCE_NEIGHBOUR, "red/vm1", "eth_src", only={"icmpv6_type": 135, "nd_sll": 0}
+        ),
+    ),
+    Fault(
+        family="ID-08",
+        name="an advertisement without a link-layer address may come from any port",
+        breaks="no_spoofing/red/vm2",
+        change=loosened(
+            "hv1", SOURCE_NEIGHBOUR, "red/vm1", "in_port", only={"icmpv6_type": 136, "nd_tll": 0}
+        ),
+    ),
+    Fault(
+        family="ID-03",
+        name="a port's ARP requests are good at every port",
+        breaks="no_spoofing/red/vm2",
+        change=loosened("hv1", SOURCE_NEIGHBOUR, "red/vm1", "in_port", only={"arp_op": 1}),
     ),
     Fault(
         family="ID-08",
@@ -381,6 +426,12 @@ FAULTS: tuple[Fault, ...] = (
         name="what is new is let through as if it were an answer",
         breaks="exact/red/vm1/red/vm3",
         change=new_passes_as_answer,
+    ),
+    Fault(
+        family="FW-08",
+        name="errors about a connection of one's own are dropped",
+        breaks="exact/red/vm3/red/vm4",
+        change=lambda w: w.edited("hv2", EGRESS_GROUP, "related-errors", lambda _: []),
     ),
     Fault(
         family="FW-10",

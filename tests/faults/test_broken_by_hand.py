@@ -10,7 +10,7 @@ from sdn_lab.compiler import compile_scenario
 from sdn_lab.flows import write_program
 from sdn_lab.model.assignment import assign
 from sdn_lab.scenario import find, load
-from tests.faults.broken_by_hand import BREAKS, World
+from tests.faults.broken_by_hand import BREAKS, World, shows_again
 
 
 @pytest.fixture(scope="module")
