@@ -14,6 +14,7 @@ from sdn_lab.observe.probes import (
     groups,
     management,
     neighbour,
+    nobody,
     overlap,
     planted,
     reach,
@@ -25,6 +26,7 @@ from sdn_lab.observe.probes import (
 
 PROBES: tuple[Family, ...] = (
     *reach.FAMILIES,
+    *nobody.FAMILIES,
     *overlap.FAMILIES,
     *neighbour.FAMILIES,
     *source.FAMILIES,

@@ -68,16 +68,22 @@ def resolution_reply(world: World, src: Port, dst: Port, family: int) -> Shot | 
     )
 
 
-def resolution_request(world: World, src: Port, dst: Port, family: int) -> Shot | None:
-    """Return an honest ARP request, or neighbour solicitation, from *src* for *dst*'s address."""
+def resolution_request(
+    world: World, src: Port, dst: Port, family: int, *, unicast: bool = False
+) -> Shot | None:
+    """Return an honest ARP request, or neighbour solicitation, from *src* for *dst*'s address.
+
+    *unicast*: to *dst* itself, as a kernel asks whether a neighbour is still there.
+    """
     spa, tpa = address_of(src, family), address_of(dst, family)
     if spa is None or tpa is None:
         return None
     nonce = world.nonces.draw()
     if family == 4:
-        frame = frames.arp(src.mac, frames.BROADCAST, 1, src.mac, spa, frames.NOBODY, tpa, nonce)
+        mac = dst.mac if unicast else frames.BROADCAST
+        frame = frames.arp(src.mac, mac, 1, src.mac, spa, frames.NOBODY, tpa, nonce)
     else:
-        mac, group = frames.solicited_node(tpa)
+        mac, group = (dst.mac, tpa) if unicast else frames.solicited_node(tpa)
         frame = frames.solicit(Ends(eth_src=src.mac, eth_dst=mac, src=spa, dst=group), tpa, src.mac, nonce)
     expected = may_be_needed(world, src, dst)
     return Shot(

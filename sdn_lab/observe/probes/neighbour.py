@@ -8,6 +8,7 @@ REACH-07's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 
 from sdn_lab.model.intent import IPAddress, Port, Scenario
@@ -20,7 +21,8 @@ from sdn_lab.observe.probes.controls import sent
 from sdn_lab.observe.world import World, address_of
 
 MOST_VICTIMS = 4
-FEW_FORGERIES = 5  # for every victim after the first
+FEW_FORGERIES = 4  # for every victim after the first
+Maker = Callable[[bytes], bytes]  # nonce to frame
 ALL_NODES = ip_address("ff02::1")
 
 
@@ -111,13 +113,14 @@ def _arp_forgeries(
         # eth_src, eth_dst, op, sha, spa, tha, tpa
         (src.mac, believer.mac, 2, src.mac, spa, believer.mac, tpa),
         (src.mac, frames.BROADCAST, 1, src.mac, spa, frames.NOBODY, tpa),
+        (victim.mac, believer.mac, 2, victim.mac, spa, believer.mac, tpa),  # the whole identity
+        (victim.mac, frames.BROADCAST, 1, victim.mac, spa, frames.NOBODY, tpa),
+        (src.mac, believer.mac, 2, victim.mac, own, believer.mac, tpa),
         (src.mac, believer.mac, 1, src.mac, spa, frames.NOBODY, tpa),
         (src.mac, believer.mac, 2, victim.mac, spa, believer.mac, tpa),  # inside and outside contradict
         (victim.mac, believer.mac, 2, src.mac, own, believer.mac, tpa),
-        (src.mac, believer.mac, 2, victim.mac, own, believer.mac, tpa),
         (src.mac, frames.BROADCAST, 1, victim.mac, own, frames.NOBODY, tpa),
         (victim.mac, frames.BROADCAST, 1, src.mac, own, frames.NOBODY, tpa),
-        (victim.mac, believer.mac, 2, victim.mac, spa, believer.mac, tpa),
         (src.mac, frames.BROADCAST, 1, src.mac, spa, frames.NOBODY, spa),  # announcements
         (src.mac, frames.BROADCAST, 2, src.mac, spa, frames.BROADCAST, spa),
         (src.mac, believer.mac, 3, src.mac, own, believer.mac, tpa),  # reverse ARP's operations
@@ -170,35 +173,66 @@ def _nd_forgeries(
     few: bool,
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield forged neighbour messages that claim *target*, *victim*'s address, before *believer*."""
+    makers = (
+        _adverts(src, victim, believer, own, target, dst),
+        _solicitations(src, victim, own, target, dst),
+    )
+    for made in makers:
+        for make in made[:FEW_FORGERIES] if few else made:
+            nonce = world.nonces.draw()
+            yield make(nonce), nonce
+
+
+def _adverts(
+    src: Port, victim: Port, believer: Port, own: IPAddress, target: IPAddress, dst: IPAddress
+) -> tuple[Maker, ...]:
     honest = Ends(eth_src=src.mac, eth_dst=believer.mac, src=own, dst=dst)
-    lying = Ends(eth_src=src.mac, eth_dst=believer.mac, src=target, dst=dst)
-    masked = Ends(eth_src=victim.mac, eth_dst=believer.mac, src=own, dst=dst)
+    lying = replace(honest, src=target)
+    masked = replace(honest, eth_src=victim.mac)
+    whole = replace(lying, eth_src=victim.mac)
     everybody = Ends(eth_src=src.mac, eth_dst="33:33:00:00:00:01", src=own, dst=ALL_NODES)
-    group_mac, group = frames.solicited_node(dst)
-    asking = Ends(eth_src=src.mac, eth_dst=group_mac, src=target, dst=group)
-    own_asking = Ends(eth_src=src.mac, eth_dst=group_mac, src=own, dst=group)
-    nobody_asking = Ends(eth_src=src.mac, eth_dst=group_mac, src=ip_address("::"), dst=group)
-    victims_local = Ends(eth_src=src.mac, eth_dst=believer.mac, src=frames.link_local(victim.mac), dst=dst)
-    makers: tuple[Callable[[bytes], bytes], ...] = (
+    their_local = frames.link_local(victim.mac)
+    local = replace(honest, src=their_local)
+    return (
         lambda n: frames.advertise(honest, target, src.mac, n),
         lambda n: frames.advertise(lying, target, src.mac, n),
-        lambda n: frames.advertise(lying, target, None, n),
+        lambda n: frames.advertise(whole, target, victim.mac, n),
         lambda n: frames.advertise(honest, own, victim.mac, n),
         lambda n: frames.advertise(masked, own, src.mac, n),
+        lambda n: frames.advertise(lying, target, None, n),
+        lambda n: frames.advertise(whole, target, None, n),
+        lambda n: frames.advertise(honest, target, None, n),
+        lambda n: frames.advertise(masked, own, None, n),
+        lambda n: frames.advertise(lying, own, src.mac, n),
+        lambda n: frames.advertise(lying, own, None, n),
         lambda n: frames.advertise(everybody, target, src.mac, n, flags=0x20),
-        lambda n: frames.advertise(victims_local, target, src.mac, n),
-        lambda n: frames.advertise(victims_local, frames.link_local(victim.mac), src.mac, n),
+        lambda n: frames.advertise(local, target, src.mac, n),
+        lambda n: frames.advertise(local, their_local, src.mac, n),
         lambda n: frames.advertise(honest, own, src.mac, n, ttl=254),  # off-link
-        lambda n: frames.solicit(asking, dst, src.mac, n),
-        lambda n: frames.solicit(asking, dst, None, n),
-        lambda n: frames.solicit(own_asking, dst, victim.mac, n),
-        lambda n: frames.solicit(own_asking, dst, src.mac, n, ttl=64),
-        lambda n: frames.solicit(own_asking, dst, src.mac, n, code=1),
-        lambda n: frames.solicit(nobody_asking, dst, None, n),  # blocks the believer's address
     )
-    for make in makers[:FEW_FORGERIES] if few else makers:
-        nonce = world.nonces.draw()
-        yield make(nonce), nonce
+
+
+def _solicitations(
+    src: Port, victim: Port, own: IPAddress, target: IPAddress, dst: IPAddress
+) -> tuple[Maker, ...]:
+    mac, group = frames.solicited_node(dst)
+    honest = Ends(eth_src=src.mac, eth_dst=mac, src=own, dst=group)
+    lying = replace(honest, src=target)
+    masked = replace(honest, eth_src=victim.mac)
+    whole = replace(lying, eth_src=victim.mac)
+    nobody = replace(honest, src=ip_address("::"))
+    return (
+        lambda n: frames.solicit(lying, dst, src.mac, n),
+        lambda n: frames.solicit(whole, dst, victim.mac, n),
+        lambda n: frames.solicit(honest, dst, victim.mac, n),
+        lambda n: frames.solicit(masked, dst, src.mac, n),
+        lambda n: frames.solicit(lying, dst, None, n),
+        lambda n: frames.solicit(whole, dst, None, n),
+        lambda n: frames.solicit(masked, dst, None, n),
+        lambda n: frames.solicit(honest, dst, src.mac, n, ttl=64),
+        lambda n: frames.solicit(honest, dst, src.mac, n, code=1),
+        lambda n: frames.solicit(nobody, dst, None, n),  # blocks the believer's address
+    )
 
 
 def _foreign(world: World, src: Port, family: int) -> list[IPAddress]:

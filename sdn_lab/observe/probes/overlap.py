@@ -30,7 +30,8 @@ def same_address(world: World) -> Iterator[Case]:
         for owner, other in ((a, b), (b, a)):
             sender = _sender(world, owner, address.version)
             if sender is not None:
-                yield Case(probe="ID-01", shots=(_own(world, sender, owner, other, address.version),))
+                shot = _own(world, sender, owner, other, address.version)
+                yield Case(probe="ID-01", shots=(shot,), phase=1)  # it may be SCTP: see `groups`
 
 
 def same_mac(world: World) -> Iterator[Case]:
@@ -42,7 +43,8 @@ def same_mac(world: World) -> Iterator[Case]:
             if sender is not None and rival is not None:
                 shown = (resolution_reply(world, *pair, family) for pair in ((owner, sender), (other, rival)))
                 last = _own(world, sender, owner, other, family)
-                yield Case(probe="ID-02", shots=(*(shot for shot in shown if shot is not None), last))
+                shots = (*(shot for shot in shown if shot is not None), last)
+                yield Case(probe="ID-02", shots=shots, phase=1)
 
 
 def _sender(world: World, owner: Port, family: int) -> Port | None:

@@ -131,12 +131,13 @@ def broadcast(world: World) -> Iterator[Case]:
     """REACH-03: everything that is for everybody reaches nobody; a request reaches the owner alone."""
     for src, dst in world.pairs():
         for family in (4, 6):
-            shot = resolution_request(world, src, dst, family)
-            if shot is not None:
-                yield Case(probe="REACH-03", shots=(shot,))
+            for unicast in (False, True):
+                shot = resolution_request(world, src, dst, family, unicast=unicast)
+                if shot is not None:
+                    yield Case(probe="REACH-03", shots=(shot,))
     for src in world.ports:
         for frame, nonce in _to_everybody(world, src):
-            yield Case(probe="REACH-03", shots=(_to_nobody(world, src, frame, nonce),))
+            yield Case(probe="REACH-03", shots=(to_nobody(world, src, frame, nonce),))
 
 
 def _to_everybody(world: World, src: Port) -> Iterator[tuple[bytes, bytes]]:
@@ -178,38 +179,6 @@ def _to_everybody(world: World, src: Port) -> Iterator[tuple[bytes, bytes]]:
             yield frames.solicit(who, target, src.mac, nonce), nonce
 
 
-def unknown(world: World) -> Iterator[Case]:
-    """REACH-05: MAC addresses that nobody in the sender's network has, as planted in tables or made up."""
-    planted = [m.to_bytes(6).hex(":") for m in world.constants.of("eth_dst", "eth_src")]
-    for src in world.ports:
-        own = {port.mac for port in world.members(src.network)}
-        foreign = dict.fromkeys(
-            mac
-            for mac in (*planted, *(p.mac for p in world.strangers(src)))
-            if mac not in own and not _is_group(mac)
-        )
-        peer = next(iter(world.peers(src)), None)
-        for mac in (world.stranger_mac(), *list(foreign)[:16]):
-            for family in families(src):
-                a = address_of(src, family)
-                b = (address_of(peer, family) if peer else None) or world.unowned(src, family)
-                if a is None or b is None:
-                    continue
-                nonce = world.nonces.draw()
-                number = open_number(world, peer, family) if peer else (UDP, 9)
-                frame = frames.opening(world.flow(a, b, *number), src.mac, mac, nonce)
-                yield Case(probe="REACH-05", shots=(_to_nobody(world, src, frame, nonce, f"ip{family}"),))
-        if address_of(src, 4) is not None:
-            nonce = world.nonces.draw()
-            a = address_of(src, 4)
-            b = (address_of(peer, 4) if peer else None) or world.unowned(src, 4) or a
-            assert a is not None
-            assert b is not None
-            mac = world.stranger_mac()
-            frame = frames.arp(src.mac, mac, 2, src.mac, a, mac, world.unowned(src, 4) or b, nonce)
-            yield Case(probe="REACH-05", shots=(_to_nobody(world, src, frame, nonce, "arp"),))
-
-
 def sniff(world: World) -> Iterator[Case]:
     """REACH-07: what is allowed arrives, as it was sent, at its addressee alone."""
     for src, dst in world.pairs():
@@ -241,7 +210,7 @@ def sniff(world: World) -> Iterator[Case]:
                 yield Case(probe="REACH-07", shots=(reply,))
 
 
-def _to_nobody(world: World, src: Port, frame: bytes, nonce: bytes, what: str = "") -> Shot:
+def to_nobody(world: World, src: Port, frame: bytes, nonce: bytes, what: str = "") -> Shot:
     """Return a shot that must reach no port: it tests who is apart from *src*, and who may listen."""
     isolated = {claim for p in world.strangers(src) for claim in world.isolation(src, p)}
     return Shot(
@@ -258,11 +227,8 @@ def _to_nobody(world: World, src: Port, frame: bytes, nonce: bytes, what: str = 
     )
 
 
-def _is_group(mac: str) -> bool:
-    return bool(int(mac[:2], 16) & 1)
-
-
-def _several(scenario: Scenario) -> bool:
+def several(scenario: Scenario) -> bool:
+    """Say whether there is more than one port."""
     return len(scenario.ports) > 1
 
 
@@ -276,7 +242,6 @@ def _peers(scenario: Scenario) -> bool:
 
 FAMILIES = (
     Family("REACH-07", "what is allowed is seen by its addressee alone", _peers, sniff),
-    Family("REACH-01", "unicast to a stranger's address; EtherTypes off the allow-list", _several, unicast),
-    Family("REACH-03", "broadcast and multicast reach nobody; requests their one owner", _several, broadcast),
-    Family("REACH-05", "unicast to a MAC address that nobody has", _several, unknown),
+    Family("REACH-01", "unicast to a stranger's address; EtherTypes off the allow-list", several, unicast),
+    Family("REACH-03", "broadcast and multicast reach nobody; requests their one owner", several, broadcast),
 )

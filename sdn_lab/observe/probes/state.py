@@ -49,6 +49,7 @@ SCANNED = (
     SYN | FIN,
     SYN | RST,
 )
+"""Tried in full once for every destination, one half over each family."""
 ECHO = {4: 8, 6: 128}
 FORGED = (TCP, UDP)
 FEW_PORTS = 4  # with more, a pair gets TCP over one family and UDP over the other
@@ -162,20 +163,24 @@ def _at_least(answer: Expected, world: World, src: Port, dst: Port, flow: Microf
 
 
 def _datagrams(world: World, src: Port, dst: Port, family: int) -> Iterator[Case]:
-    """Yield question and answer, an error about it, echo; and the answer to a refused question."""
-    for related in (False, True):
-        flow = _find(world, src, dst, family, UDP, opens=True)
-        if flow is None:
-            break
+    """Yield question and answer, an error about an opening, echo; and the answer to a refused question."""
+    flow = _find(world, src, dst, family, UDP, opens=True)
+    if flow is not None:
         question = _datagram(world, src, dst, flow, Expected.DELIVERED)
-        if related:
-            nonce = world.nonces.draw()
-            ends = Ends(eth_src=dst.mac, eth_dst=src.mac, src=flow.dst, dst=flow.src)
-            frame = frames.icmp_unreachable(ends, question.frame, nonce)
-            answer = _shot(world, dst, src, frame, nonce, Expected.DELIVERED, family)
-        else:
-            answer = _datagram(world, dst, src, flow.reversed(), Expected.DELIVERED)
-        yield Case(probe="FW-08", shots=(question, answer))
+        yield Case(
+            probe="FW-08",
+            shots=(question, _datagram(world, dst, src, flow.reversed(), Expected.DELIVERED)),
+        )
+    flow = next(filter(None, (_find(world, src, dst, family, p, opens=True) for p in (UDP, TCP))), None)
+    if flow is not None:
+        question = _datagram(world, src, dst, flow, Expected.DELIVERED)
+        nonce = world.nonces.draw()
+        ends = Ends(eth_src=dst.mac, eth_dst=src.mac, src=flow.dst, dst=flow.src)
+        frame = frames.icmp_unreachable(ends, question.frame, nonce)
+        yield Case(
+            probe="FW-08",
+            shots=(question, _shot(world, dst, src, frame, nonce, Expected.DELIVERED, family)),
+        )
     refused = _find(world, src, dst, family, UDP, opens=False)
     if refused is not None:
         question = _datagram(world, src, dst, refused, Expected.NOTHING)
@@ -200,7 +205,8 @@ def _echo(world: World, src: Port, dst: Port, flow: Microflow) -> Case:
 def _scan(world: World, src: Port, dst: Port, family: int, *, full: bool) -> Iterator[Case]:
     """Yield segments out of nowhere, to a port that is open and to one that is not; only a SYN may open."""
     for opens in (True, False):
-        for flag in SCANNED if full else ALWAYS_SCANNED[opens]:
+        chosen = dict.fromkeys((*ALWAYS_SCANNED[opens], *(SCANNED[family // 6 :: 2] if full else ())))
+        for flag in chosen:
             flow = _find(world, src, dst, family, TCP, opens=opens)
             if flow is not None:
                 yield Case(probe="FW-08", shots=(segment(world, src, dst, flow, flag, Expected.NOTHING),))
