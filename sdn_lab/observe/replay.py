@@ -8,7 +8,7 @@ destination's link says that the capture was alive; without it the answer is Non
 from __future__ import annotations
 
 from sdn_lab.contracts import Exchange
-from sdn_lab.model.observation import Injection, PointKind, WatchPoint, Window
+from sdn_lab.model.observation import Captured, Injection, PointKind, WatchPoint, Window
 from sdn_lab.model.verdict import Counterexample
 from sdn_lab.observe import frames
 from sdn_lab.observe.nonce import Nonces, found_in
@@ -23,29 +23,38 @@ def replay(exchange: Exchange, counterexample: Counterexample, *, seed: int) -> 
     """
     nonces = Nonces(seed)
     for src, packet_hex in counterexample.before:
-        exchange.exchange(Window(injections=(Injection(point=_port(src), frame=bytes.fromhex(packet_hex)),)))
+        _send(exchange, nonces, src, bytes.fromhex(packet_hex), closing=(src,))
     frame = bytes.fromhex(counterexample.packet_hex)
     carried = found_in(frame)
     nonce = carried[0] if carried else nonces.draw()
     if not carried:
         frame = (frame + nonce).ljust(frames.MIN_FRAME, b"\0")
     point = _watch_point(counterexample.dst)
+    at_port = point.kind is PointKind.PORT
+    closing = (counterexample.src, point.name) if at_port else (counterexample.src,)
     whole = False
     for _ in range(_TRIES):
-        injections = [Injection(point=_port(counterexample.src), frame=frame)]
-        markers = []
-        if point.kind is PointKind.PORT:
-            marker = nonces.draw()
-            veth = WatchPoint(kind=PointKind.VETH, name=point.name)
-            injections.append(
-                Injection(point=veth, frame=frames.raw("02:de:ad:00:00:01", frames.BROADCAST, 0x88B5, marker))
-            )
-            markers.append((point, marker))
-        got = exchange.exchange(Window(injections=tuple(injections), markers=tuple(markers)))
+        got = _send(exchange, nonces, counterexample.src, frame, closing=closing)
         if any(c.point == point and nonce in found_in(c.frame) for c in got.captures):
             return True
         whole = whole or not (got.missing or got.lost)
-    return False if whole else None
+    # No marker can be put in at another kind of point: its silence says nothing of its capture.
+    return False if whole and at_port else None
+
+
+def _send(
+    exchange: Exchange, nonces: Nonces, src: str, frame: bytes, *, closing: tuple[str, ...]
+) -> Captured:
+    """Send one frame; the window closes on a marker down the link of each port of *closing*."""
+    injections = [Injection(point=_port(src), frame=frame)]
+    markers = []
+    for name in dict.fromkeys(closing):
+        marker = nonces.draw()
+        veth = WatchPoint(kind=PointKind.VETH, name=name)
+        heard = frames.raw("02:de:ad:00:00:01", frames.BROADCAST, 0x88B5, marker)
+        injections.append(Injection(point=veth, frame=heard))
+        markers.append((_port(name), marker))
+    return exchange.exchange(Window(injections=tuple(injections), markers=tuple(markers)))
 
 
 def _port(path: str) -> WatchPoint:

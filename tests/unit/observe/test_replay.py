@@ -23,7 +23,10 @@ def test_it_arrives_where_the_witness_says() -> None:
 
 def test_it_does_not_arrive_elsewhere() -> None:
     assert replay(FakeLab(scenario()), witness("blue/c"), seed=1) is False
-    assert replay(FakeLab(scenario()), witness("management:hv2"), seed=1) is False
+
+
+def test_silence_where_no_marker_can_be_put_in_tells_nothing() -> None:
+    assert replay(FakeLab(scenario()), witness("management:hv2"), seed=1) is None
 
 
 def test_a_dead_capture_tells_nothing() -> None:
