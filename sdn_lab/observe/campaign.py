@@ -7,6 +7,7 @@ Deterministic in its arguments as far as the lab is.  It sends at most `budget.a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sdn_lab.contracts import Exchange, Progress
@@ -58,7 +59,7 @@ def run_probes(
         where=where,
         families=tuple(probe.name for probe in applying),
         not_applicable=tuple(probe.name for probe in probes if not probe.applies(scenario)),
-        left_out=left_out,
+        left_out=Counter(world.skipped) + Counter(left_out),
         limits=_limits(markers),
     )
 

@@ -242,11 +242,16 @@ def fragment(ends: Ends, protocol: int, whole: bytes, nonce: bytes, ident: int, 
     return ip(ends, IPV6_FRAGMENT, header + piece, nonce)
 
 
-def vxlan_payload(vni: int, inner: bytes) -> bytes:
-    """Return the UDP payload of a VXLAN frame."""
+@cache
+def _vxlan_header(vni: int) -> bytes:
     from scapy.layers.vxlan import VXLAN  # noqa: PLC0415
 
-    return bytes(VXLAN(vni=vni, flags=0x08)) + inner
+    return bytes(VXLAN(vni=vni, flags=0x08))
+
+
+def vxlan_payload(vni: int, inner: bytes) -> bytes:
+    """Return the UDP payload of a VXLAN frame."""
+    return _vxlan_header(vni) + inner
 
 
 def solicited_node(target: IPAddress) -> tuple[str, IPv6Address]:

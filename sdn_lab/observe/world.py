@@ -38,6 +38,7 @@ from sdn_lab.observe.frames import Ends
 from sdn_lab.observe.nonce import Nonces
 
 FEW = 12
+PAIRS_IN_FULL = 200  # with more ordered pairs, the families that grow with them skip some packets
 UNSPOKEN = (9, 65535)  # ports that hardly any rule speaks of
 FIRST_L4, LAST_L4 = (
     20000,
@@ -75,9 +76,13 @@ class World:
         self.nonces = Nonces(seed)
         self.ports: tuple[Port, ...] = scenario.ports
         self._l4 = FIRST_L4 - 1
+        self._asked: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()  # packets never built, by probe
         self._members: dict[str, list[Port]] = defaultdict(list)
         for port in self.ports:
             self._members[port.network].append(port)
+        pairs = sum(len(members) * (len(members) - 1) for members in self._members.values())
+        self.stride = 1 + pairs // PAIRS_IN_FULL
         self._peers = {p.path: [q for q in self._members[p.network] if q.path != p.path] for p in self.ports}
         self._samples: dict[tuple[str, str, int], tuple[IPAddress, IPAddress, int, int] | None] = {}
         self._most_open: dict[tuple[str, int], list[tuple[int, int]]] = {}
@@ -259,6 +264,17 @@ class World:
     def flow(self, src: IPAddress, dst: IPAddress, protocol: int, number: int = 0) -> Microflow:
         """Return a flow of its own: *number* is the destination port or ICMP type."""
         return _flow(src, dst, protocol, number, self.l4_port())
+
+    def due(self, probe: str) -> bool:
+        """Say whether to build the next packet of *probe*; where there are many pairs, only some are.
+
+        Every pair and every value still has its turn with some other: the stride walks through both.
+        """
+        self._asked[probe] += 1
+        if self._asked[probe] % self.stride:
+            self.skipped[probe] += 1
+            return False
+        return True
 
     def l4_port(self) -> int:
         """Return a source port (or ICMP identifier) that no other case uses, as long as there are any."""

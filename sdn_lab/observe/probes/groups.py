@@ -31,6 +31,7 @@ from sdn_lab.observe.world import World
 
 # GRE, ESP, OSPF, IP in IP, UDP-Lite, none; IGMP and the other family's ICMP
 FEW_PROTOCOLS = {4: (47, 50, 89, 4, 136, 255, 2, 58), 6: (47, 50, 89, 41, 136, 255, 2, 1)}
+NEVER = {4: (2, 58), 6: (1, 2)}
 NOT_CARRIED = IPV6_EXTENSIONS | {59, 135, 139, 140}  # in IPv6 these end or extend the chain of headers
 OWN_TESTS = {ICMP, TCP, UDP, ICMPV6, SCTP}
 
@@ -72,9 +73,11 @@ def protocols(world: World) -> Iterator[Case]:
                 swept.add(family)
                 chosen += range(family // 6, 256, 2)
             for protocol in dict.fromkeys(chosen):
-                ours = protocol % 2 == (family // 6 if forward else 1 - family // 6)
+                never = protocol in NEVER[family]  # opens nothing, so it may go both ways
+                ours = never or protocol % 2 == (family // 6 if forward else 1 - family // 6)
                 known = OWN_TESTS - {ICMP_OF[10 - family]}
-                if ours and protocol not in known and not (family == 6 and protocol in NOT_CARRIED):
+                sent = ours and protocol not in known and not (family == 6 and protocol in NOT_CARRIED)
+                if sent and world.due("FW-01"):
                     flow = world.flow(*addresses, protocol)
                     yield Case(probe="FW-01", shots=(shot(world, src, dst, flow),))
 
@@ -128,9 +131,10 @@ def boundaries(world: World) -> Iterator[Case]:
                 for protocol in (TCP, UDP, icmp):
                     extra = planted if protocol in (TCP, UDP) else ()
                     for number in dict.fromkeys((*world.boundaries(src, dst, protocol), *extra)):
-                        flow = world.flow(*addresses, protocol, number)
-                        yield Case(probe="FW-03", shots=(shot(world, src, dst, flow),))
-                for number in world.boundaries(src, dst, SCTP):
+                        if world.due("FW-03"):
+                            flow = world.flow(*addresses, protocol, number)
+                            yield Case(probe="FW-03", shots=(shot(world, src, dst, flow),))
+                for number in filter(lambda _: world.due("FW-03"), world.boundaries(src, dst, SCTP)):
                     yield _sctp(world, src, dst, world.flow(*addresses, SCTP, number))
     for src in world.ports:
         yield from _dhcp(world, src)

@@ -66,7 +66,7 @@ def _misdirected(world: World) -> Iterator[Case]:
             named = peers[(n + 1) % len(peers)]
             for family in (4, 6):
                 own, address = address_of(src, family), address_of(named, family)
-                if own is not None and address is not None:
+                if own is not None and address is not None and world.due("REACH-05"):
                     for frame, nonce, what in _crossed(world, src, at, named, own, address):
                         yield Case(
                             probe="REACH-05", shots=(_for_neither(world, src, at, frame, nonce, what),)

@@ -78,6 +78,8 @@ def unicast(world: World) -> Iterator[Case]:
                 if a is None or b is None:
                     continue
                 for number in world.most_open(dst, family)[:MOST_NUMBERS]:
+                    if not world.due("REACH-01"):
+                        continue
                     shot = _to_stranger(world, src, dst, world.flow(a, b, *number))
                     yield Case(probe="REACH-01", shots=(shot,))
     yield from _odd_ether_types(world)

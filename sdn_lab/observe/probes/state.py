@@ -125,11 +125,12 @@ def conversations(world: World) -> Iterator[Case]:
         for family in (4, 6):
             flow = _find(world, src, dst, family, TCP, opens=True)
             closed = _find(world, src, dst, family, TCP, opens=False)
-            if flow is not None:
+            if flow is not None and world.due("FW-08"):
                 yield Case(probe="FW-08", shots=_handshake(world, src, dst, flow))
-            if closed is not None:
+            if closed is not None and world.due("FW-08"):
                 yield Case(probe="FW-08", shots=tuple(_after_refusal(world, src, dst, closed)))
-            yield from _datagrams(world, src, dst, family)
+            if world.due("FW-08"):
+                yield from _datagrams(world, src, dst, family)
             full = f"{dst.path}/{family}" not in scanned_fully
             scanned_fully.add(f"{dst.path}/{family}")
             yield from _scan(world, src, dst, family, full=full)
@@ -206,7 +207,7 @@ def _scan(world: World, src: Port, dst: Port, family: int, *, full: bool) -> Ite
     """Yield segments out of nowhere, to a port that is open and to one that is not; only a SYN may open."""
     for opens in (True, False):
         chosen = dict.fromkeys((*ALWAYS_SCANNED[opens], *(SCANNED[family // 6 :: 2] if full else ())))
-        for flag in chosen:
+        for flag in filter(lambda _: full or world.due("FW-08"), chosen):
             flow = _find(world, src, dst, family, TCP, opens=opens)
             if flow is not None:
                 yield Case(probe="FW-08", shots=(segment(world, src, dst, flow, flag, Expected.NOTHING),))
@@ -232,6 +233,8 @@ def collisions(world: World) -> Iterator[Case]:
                     if made is None or not (opens or world.semantics(src, dst).egress.admits(made)):
                         continue
                     for a, b in _twin_pairs(twins[made.src], twins[made.dst], src):
+                        if not world.due("FW-10"):
+                            continue
                         flow = replace(made, src_l4=world.l4_port())
                         yield Case(probe="FW-10", shots=tuple(_forged(world, src, dst, a, b, flow)))
                     break

@@ -48,11 +48,12 @@ def cases(world: World) -> Iterator[Case]:
     """Yield tagged copies of deliverable frames: to a neighbour and to a stranger."""
     stacks = [((C_TAG, vid),) for vid in vlan_ids(world)] + list(STACKS)
     for src in world.ports:
-        targets = [*world.peers(src)[:1], *_one_each(world, src)]
+        near = sorted(world.peers(src), key=lambda peer: not world.same_hypervisor(peer, src))
+        targets = [*near[:1], *_one_each(world, src)]
         for number, stack in enumerate(stacks):
             for dst in targets:
                 family = _shared(src, dst, prefer=6 if number % 3 == 2 else 4)
-                if family:
+                if family and world.due("TAG-01"):
                     yield Case(probe="TAG-01", shots=(_tagged(world, src, dst, family, stack),))
 
 
@@ -84,6 +85,7 @@ def _tagged(world: World, src: Port, dst: Port, family: int, stack: tuple[tuple[
         frame=frames.tagged(frames.opening(flow, src.mac, dst.mac, nonce), *stack),
         nonce=nonce,
         expected=Expected.NOTHING,
+        confined=True,
         bears_on=(*world.of_port(Kind.CLEAN, src), *(() if own else world.isolation(src, dst))),
         leans_on=sent(f"ip{family}", src),
     )
