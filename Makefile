@@ -3,7 +3,7 @@
 #   make demo          the main job on the simulator: no privilege, no Open vSwitch
 #   make lab           the main job on Mininet and real Open vSwitch (root)
 #   make test          everything: installs Open vSwitch and Mininet where it may, then runs all tests
-#   make check         the fast loop: format, lint, types, import rules, unit and contract tests
+#   make check         the fast loop: format, lint, types, import rules, unit tests
 #   make differential  2,000 random scenarios: claims = interpret = real Open vSwitch
 #   make faults        negative controls: with its guard taken away, every attack arrives
 #   make bench         wall time by phase; probes against Mininet's pingAll
@@ -12,6 +12,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SCENARIO ?= overlap
+# What needs root and the machine to itself, and what does not.
+PRIVILEGED := tests/contracts tests/live
+ORDINARY := $(filter-out $(PRIVILEGED),$(patsubst %/,%,$(wildcard tests/*/)))
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: demo lab test check lint unit live differential faults bench system clean
@@ -24,10 +27,11 @@ lab: $(VENV)/.test system
 
 test: $(VENV)/.test system
 	$(MAKE) --no-print-directory lint
-	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q tests
+	env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q -n 2 $(ORDINARY)
+	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q $(PRIVILEGED)
 
 check: $(VENV)/.test lint
-	$(BIN)/pytest -q tests/unit tests/contracts tests/meta
+	$(BIN)/pytest -q -n 2 tests/unit tests/meta
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -36,10 +40,10 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 
 differential: $(VENV)/.test system
-	env SDN_LAB_SCENARIOS=$(or $(SCENARIOS),2000) $(BIN)/pytest -q tests/differential
+	env SDN_LAB_SCENARIOS=$(or $(SCENARIOS),2000) $(BIN)/pytest -q -n 2 tests/differential
 
 faults: $(VENV)/.test
-	$(BIN)/pytest -q tests/faults
+	$(BIN)/pytest -q -n 2 tests/faults
 
 live: $(VENV)/.test system
 	$(SUDO) env SDN_LAB_REQUIRE=live $(BIN)/pytest -q tests/live

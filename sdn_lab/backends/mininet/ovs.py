@@ -147,8 +147,8 @@ class OpenVSwitch:
     def connected(self) -> bool:
         """Say whether br-int has a connection to its controller.
 
-        The database's ``is_connected`` is as much as 5 s old; the namespace's own table of connections is not.
-        The management network carries no other TCP.
+        The database's ``is_connected`` is as much as 5 s old; the namespace's own table of connections is
+        not.  The management network carries no other TCP.
         """
         rows = self._connections.read_text().splitlines()[1:]
         return any(row.split()[3] == _ESTABLISHED for row in rows)
