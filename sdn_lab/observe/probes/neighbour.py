@@ -21,6 +21,7 @@ from sdn_lab.observe.probes.controls import sent
 from sdn_lab.observe.world import World, address_of
 
 MOST_VICTIMS = 4
+ODD_OPERATIONS = (0, 3, 4, 8, 258)  # reverse and inverse ARP, and none; 258 is 2 in its low byte
 FEW_FORGERIES = 4  # for every victim after the first
 Maker = Callable[[bytes], bytes]  # nonce to frame
 ALL_NODES = ip_address("ff02::1")
@@ -72,8 +73,9 @@ def arp(world: World) -> Iterator[Case]:
 
 
 def _arp_nobody(world: World, src: Port) -> Iterator[Case]:
-    """Yield claims to addresses that are nobody's here, and to a stranger's before the stranger."""
+    """Yield claims to addresses that are nobody's here, or a stranger's; and operations that nobody needs."""
     listener = _with_address(world, src, 4)
+    own = address_of(src, 4)
     for address in _foreign(world, src, 4):
         if listener is not None:
             nonce = world.nonces.draw()
@@ -86,6 +88,13 @@ def _arp_nobody(world: World, src: Port) -> Iterator[Case]:
             nonce = world.nonces.draw()
             frame = frames.arp(src.mac, stranger.mac, 2, src.mac, theirs, stranger.mac, theirs, nonce)
             yield Case(probe="ID-03", shots=(forged(world, src, stranger, frame, nonce),))
+    far = next((p for p in world.peers(src) if not world.same_hypervisor(p, src)), None)
+    there = address_of(far, 4) if far is not None else None
+    for operation in ODD_OPERATIONS:
+        if own is not None and far is not None and there is not None:
+            nonce = world.nonces.draw()
+            frame = frames.arp(src.mac, far.mac, operation, src.mac, own, far.mac, there, nonce)
+            yield Case(probe="ID-03", shots=(forged(world, src, far, frame, nonce, *sent("arp", src)),))
 
 
 def _with_address(world: World, src: Port, family: int) -> tuple[Port, IPAddress] | None:
