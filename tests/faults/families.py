@@ -429,6 +429,22 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         family="FW-08",
+        name="an SCTP answer is good from any port",
+        breaks="exact/acme/db1/acme/back2:eth1",
+        change=loosened("hv1", EGRESS_GROUP, "acme/db/rules/1", "sctp_src"),
+        scenario="micro_segments",
+    ),
+    Fault(
+        family="FW-08",
+        name="SCTP answers are dropped",
+        breaks="exact/acme/db1/acme/back2:eth1",
+        change=lambda w: w.edited(
+            "hv1", EGRESS_GROUP, "acme/db/rules/1", lambda e: [] if e.match.get("sctp_src") else [e]
+        ),
+        scenario="micro_segments",
+    ),
+    Fault(
+        family="FW-08",
         name="errors about a connection of one's own are dropped",
         breaks="exact/red/vm3/red/vm4",
         change=lambda w: w.edited("hv2", EGRESS_GROUP, "related-errors", lambda _: []),

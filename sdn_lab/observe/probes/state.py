@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from sdn_lab.model.intent import Port, Scenario
 from sdn_lab.model.observation import Expected
-from sdn_lab.model.traffic import ICMP_OF, REPLY_TYPES, TCP, UDP, Microflow
+from sdn_lab.model.traffic import ICMP_OF, REPLY_TYPES, SCTP, TCP, UDP, Microflow
 from sdn_lab.observe import frames
 from sdn_lab.observe.case import Case, Family, Shot
 from sdn_lab.observe.frames import (
@@ -131,6 +131,7 @@ def conversations(world: World) -> Iterator[Case]:
                 yield Case(probe="FW-08", shots=tuple(_after_refusal(world, src, dst, closed)))
             if world.due("FW-08"):
                 yield from _datagrams(world, src, dst, family)
+                yield from _association(world, src, dst, family)
             full = f"{dst.path}/{family}" not in scanned_fully
             scanned_fully.add(f"{dst.path}/{family}")
             yield from _scan(world, src, dst, family, full=full)
@@ -191,6 +192,25 @@ def _datagrams(world: World, src: Port, dst: Port, family: int) -> Iterator[Case
     addresses = next(world.flows(src, dst, family), None)
     if addresses is not None:
         yield _echo(world, src, dst, world.flow(*addresses, ICMP_OF[family], ECHO[family]))
+
+
+def _association(world: World, src: Port, dst: Port, family: int) -> Iterator[Case]:
+    """Yield an SCTP opening, its answer, and an answer from a port that was not asked.
+
+    The tracker knows no SCTP ports, so that only the groups can tell the last two apart.
+    """
+    flow = _find(world, src, dst, family, SCTP, opens=True)
+    if flow is None:
+        return
+    shots = [
+        _datagram(world, src, dst, flow, Expected.DELIVERED),
+        _datagram(world, dst, src, flow.reversed(), Expected.DELIVERED),
+    ]
+    unasked = replace(flow, dst_l4=flow.dst_l4 % 65535 + 1)
+    expected = _at_least(world.answer(src, dst, unasked), world, dst, src, unasked.reversed())
+    if expected is Expected.NOTHING:
+        shots.append(_datagram(world, dst, src, unasked.reversed(), expected))
+    yield Case(probe="FW-08", shots=tuple(shots), phase=1)
 
 
 def _echo(world: World, src: Port, dst: Port, flow: Microflow) -> Case:
