@@ -22,9 +22,7 @@ from sdn_lab.model.traffic import (
     DHCP_SERVER_PORTS,
     ICMP,
     ICMP_OF,
-    ICMPV6,
     PORTED,
-    REQUEST_TYPES,
     SCTP,
     TCP,
     UDP,
@@ -34,24 +32,12 @@ from sdn_lab.model.traffic import (
 )
 from sdn_lab.model.verdict import Claim, Kind
 from sdn_lab.observe.constants import L4_FIELDS, Constants
-from sdn_lab.observe.frames import Ends
+from sdn_lab.observe.edges import ICMP_TYPES, OF_EVERYTHING, UNSPOKEN, edges_of, flow_of
 from sdn_lab.observe.nonce import Nonces
 
 FEW = 12
 PAIRS_IN_FULL = 200  # with more ordered pairs, the families that grow with them skip some packets
-UNSPOKEN = (9, 65535)  # ports that hardly any rule speaks of
-FIRST_L4, LAST_L4 = (
-    20000,
-    60999,
-)  # source ports of probes, clear of DHCP's and of what scenarios usually serve
-ICMP_TYPES = {
-    family: sorted({t + step for t in types for step in (-1, 0, 1)})
-    for family, types in REQUEST_TYPES.items()
-}
-OF_EVERYTHING = frozenset(
-    {0, 1, 65535, 65536, *(n + d for n in DHCP_SERVER_PORTS.values() for d in (-1, 0, 1))}
-)
-"""Edges of a group that lets everything go: they are nobody's decision."""
+FIRST_L4, LAST_L4 = 20000, 60999  # source ports of probes: clear of DHCP's and of what is usually served
 NOTHING_SAID = PairSemantics(new=Traffic(), egress=Traffic(), reverse_new=Traffic(), reverse_egress=Traffic())
 
 
@@ -198,14 +184,16 @@ class World:
         Also ports that no group speaks of.
         """
         if protocol not in PORTED:
-            return tuple(ICMP_TYPES[4 if protocol == ICMP else 6])
+            return ICMP_TYPES[4 if protocol == ICMP else 6]
         known = self._boundaries.get((src.path, dst.path, protocol))
         if known is None:
             said = self.semantics(src, dst)
-            edges = {*UNSPOKEN, *_edges(said.new, protocol), *_edges(said.reverse_new, protocol)}
-            edges |= (_edges(said.egress, protocol) | _edges(said.reverse_egress, protocol)) - OF_EVERYTHING
+            edges = {*UNSPOKEN, *edges_of(said.new, protocol), *edges_of(said.reverse_new, protocol)}
+            edges |= (
+                edges_of(said.egress, protocol) | edges_of(said.reverse_egress, protocol)
+            ) - OF_EVERYTHING
             for claim in self._wishes.get((src.path, dst.path), ()):
-                edges |= _edges(claim.traffic or Traffic(), protocol)
+                edges |= edges_of(claim.traffic or Traffic(), protocol)
             known = tuple(sorted(e for e in edges if 0 <= e <= 65535))
             self._boundaries[src.path, dst.path, protocol] = known
         return known
@@ -239,7 +227,7 @@ class World:
         for a, b in self.flows(src, dst, family):
             for protocol in (UDP, TCP, ICMP_OF[family], SCTP):
                 for number in self.boundaries(src, dst, protocol):
-                    if self.opens(src, dst, _flow(a, b, protocol, number, FIRST_L4)):
+                    if self.opens(src, dst, flow_of(a, b, protocol, number, FIRST_L4)):
                         yield a, b, protocol, number
 
     def most_open(self, dst: Port, family: int) -> list[tuple[int, int]]:
@@ -263,7 +251,7 @@ class World:
 
     def flow(self, src: IPAddress, dst: IPAddress, protocol: int, number: int = 0) -> Microflow:
         """Return a flow of its own: *number* is the destination port or ICMP type."""
-        return _flow(src, dst, protocol, number, self.l4_port())
+        return flow_of(src, dst, protocol, number, self.l4_port())
 
     def due(self, probe: str) -> bool:
         """Say whether to build the next packet of *probe*; where there are many pairs, only some are.
@@ -303,24 +291,6 @@ class World:
         return None
 
 
-def _edges(traffic: Traffic, protocol: int) -> set[int]:
-    """Return the ends of *traffic*'s ranges of *protocol*, and the ports beside them."""
-    boxes = [box for box in traffic.allowances if box.protocol == protocol]
-    return {e for box in boxes for first, last in box.l4_ports for e in (first - 1, first, last, last + 1)}
-
-
-def _flow(src: IPAddress, dst: IPAddress, protocol: int, number: int, own: int) -> Microflow:
-    icmp = protocol in (ICMP, ICMPV6)
-    return Microflow(
-        src=src,
-        dst=dst,
-        protocol=protocol,
-        src_l4=own if icmp or protocol in PORTED else 0,
-        dst_l4=number if protocol in PORTED else 0,
-        icmp_type=number if icmp else 0,
-    )
-
-
 def families(port: Port) -> tuple[int, ...]:
     """Return the IP versions that *port* has addresses of."""
     return tuple(sorted({ip.version for ip in port.ips}))
@@ -329,8 +299,3 @@ def families(port: Port) -> tuple[int, ...]:
 def address_of(port: Port, family: int) -> IPAddress | None:
     """Return *port*'s first address of *family*, or None."""
     return next((ip for ip in port.ips if ip.version == family), None)
-
-
-def ends(src: Port, dst_mac: str, a: IPAddress, b: IPAddress) -> Ends:
-    """Return the ends of an honest packet of *src*."""
-    return Ends(eth_src=src.mac, eth_dst=dst_mac, src=a, dst=b)

@@ -22,6 +22,7 @@ from sdn_lab.observe.probes import (
     state,
     tags,
     tunnel,
+    zones,
 )
 
 PROBES: tuple[Family, ...] = (
@@ -35,6 +36,7 @@ PROBES: tuple[Family, ...] = (
     *groups.FAMILIES,
     *fragments.FAMILIES,
     *state.FAMILIES,
+    *zones.FAMILIES,
     *management.FAMILIES,
     *planted.FAMILIES,
 )

@@ -1,15 +1,12 @@
-"""FW-08, FW-10: connection tracking, in order and out of order.
+"""FW-08: connection tracking, in order and out of order.
 
-FW-08: whole conversations where they are allowed (handshake and data, question and answer, echo, an error
+Whole conversations where they are allowed (handshake and data, question and answer, echo, an error
 about one's own datagram), which are also the positive control; then what only pretends to belong to one:
 bare ACK, RST, SYN-ACK, odd flags; packets after a refused opening; the answer to a flow that was refused.
-FW-10: a conversation in one network, and its next packet forged in another network with the same addresses:
-if the two share a conntrack zone, it passes.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -51,8 +48,6 @@ SCANNED = (
 )
 """Tried in full once for every destination, one half over each family."""
 ECHO = {4: 8, 6: 128}
-FORGED = (TCP, UDP)
-FEW_PORTS = 4  # with more, a pair gets TCP over one family and UDP over the other
 
 
 def segment(
@@ -97,12 +92,13 @@ def _shot(
     )
 
 
-def _datagram(world: World, src: Port, dst: Port, flow: Microflow, expected: Expected) -> Shot:
+def datagram(world: World, src: Port, dst: Port, flow: Microflow, expected: Expected) -> Shot:
+    """Return the opening packet of *flow* as one step of a conversation."""
     nonce = world.nonces.draw()
     return _shot(world, src, dst, frames.opening(flow, src.mac, dst.mac, nonce), nonce, expected, flow.family)
 
 
-def _find(world: World, src: Port, dst: Port, family: int, protocol: int, *, opens: bool) -> Microflow | None:
+def find(world: World, src: Port, dst: Port, family: int, protocol: int, *, opens: bool) -> Microflow | None:
     """Return a fresh flow that may, or may not, be opened.
 
     Of those that may not, one that *src*'s own groups let go, if there is one: then some tracker knows it.
@@ -123,8 +119,8 @@ def conversations(world: World) -> Iterator[Case]:
     scanned_fully: set[str] = set()
     for src, dst in world.pairs():
         for family in (4, 6):
-            flow = _find(world, src, dst, family, TCP, opens=True)
-            closed = _find(world, src, dst, family, TCP, opens=False)
+            flow = find(world, src, dst, family, TCP, opens=True)
+            closed = find(world, src, dst, family, TCP, opens=False)
             if flow is not None and world.due("FW-08"):
                 yield Case(probe="FW-08", shots=_handshake(world, src, dst, flow))
             if closed is not None and world.due("FW-08"):
@@ -166,16 +162,16 @@ def _at_least(answer: Expected, world: World, src: Port, dst: Port, flow: Microf
 
 def _datagrams(world: World, src: Port, dst: Port, family: int) -> Iterator[Case]:
     """Yield question and answer, an error about an opening, echo; and the answer to a refused question."""
-    flow = _find(world, src, dst, family, UDP, opens=True)
+    flow = find(world, src, dst, family, UDP, opens=True)
     if flow is not None:
-        question = _datagram(world, src, dst, flow, Expected.DELIVERED)
+        question = datagram(world, src, dst, flow, Expected.DELIVERED)
         yield Case(
             probe="FW-08",
-            shots=(question, _datagram(world, dst, src, flow.reversed(), Expected.DELIVERED)),
+            shots=(question, datagram(world, dst, src, flow.reversed(), Expected.DELIVERED)),
         )
-    flow = next(filter(None, (_find(world, src, dst, family, p, opens=True) for p in (UDP, TCP))), None)
+    flow = next(filter(None, (find(world, src, dst, family, p, opens=True) for p in (UDP, TCP))), None)
     if flow is not None:
-        question = _datagram(world, src, dst, flow, Expected.DELIVERED)
+        question = datagram(world, src, dst, flow, Expected.DELIVERED)
         nonce = world.nonces.draw()
         ends = Ends(eth_src=dst.mac, eth_dst=src.mac, src=flow.dst, dst=flow.src)
         frame = frames.icmp_unreachable(ends, question.frame, nonce)
@@ -183,12 +179,12 @@ def _datagrams(world: World, src: Port, dst: Port, family: int) -> Iterator[Case
             probe="FW-08",
             shots=(question, _shot(world, dst, src, frame, nonce, Expected.DELIVERED, family)),
         )
-    refused = _find(world, src, dst, family, UDP, opens=False)
+    refused = find(world, src, dst, family, UDP, opens=False)
     if refused is not None:
-        question = _datagram(world, src, dst, refused, Expected.NOTHING)
+        question = datagram(world, src, dst, refused, Expected.NOTHING)
         back = refused.reversed()
         expected = _at_least(world.answer(src, dst, refused), world, dst, src, back)
-        yield Case(probe="FW-08", shots=(question, _datagram(world, dst, src, back, expected)))
+        yield Case(probe="FW-08", shots=(question, datagram(world, dst, src, back, expected)))
     addresses = next(world.flows(src, dst, family), None)
     if addresses is not None:
         yield _echo(world, src, dst, world.flow(*addresses, ICMP_OF[family], ECHO[family]))
@@ -199,23 +195,23 @@ def _association(world: World, src: Port, dst: Port, family: int) -> Iterator[Ca
 
     The tracker knows no SCTP ports, so that only the groups can tell the last two apart.
     """
-    flow = _find(world, src, dst, family, SCTP, opens=True)
+    flow = find(world, src, dst, family, SCTP, opens=True)
     if flow is None:
         return
     shots = [
-        _datagram(world, src, dst, flow, Expected.DELIVERED),
-        _datagram(world, dst, src, flow.reversed(), Expected.DELIVERED),
+        datagram(world, src, dst, flow, Expected.DELIVERED),
+        datagram(world, dst, src, flow.reversed(), Expected.DELIVERED),
     ]
     unasked = replace(flow, dst_l4=flow.dst_l4 % 65535 + 1)
     expected = _at_least(world.answer(src, dst, unasked), world, dst, src, unasked.reversed())
     if expected is Expected.NOTHING:
-        shots.append(_datagram(world, dst, src, unasked.reversed(), expected))
+        shots.append(datagram(world, dst, src, unasked.reversed(), expected))
     yield Case(probe="FW-08", shots=tuple(shots), phase=1)
 
 
 def _echo(world: World, src: Port, dst: Port, flow: Microflow) -> Case:
     """Return an echo request and the reply to it, or a reply that nobody asked for."""
-    request = _datagram(world, src, dst, flow, world.expected(src, dst, flow))
+    request = datagram(world, src, dst, flow, world.expected(src, dst, flow))
     nonce = world.nonces.draw()
     ends = Ends(eth_src=dst.mac, eth_dst=src.mac, src=flow.dst, dst=flow.src)
     frame = frames.icmp_query(ends, REPLY_TYPES[flow.family, flow.icmp_type], flow.src_l4, nonce)
@@ -228,85 +224,19 @@ def _scan(world: World, src: Port, dst: Port, family: int, *, full: bool) -> Ite
     for opens in (True, False):
         chosen = dict.fromkeys((*ALWAYS_SCANNED[opens], *(SCANNED[family // 6 :: 2] if full else ())))
         for flag in filter(lambda _: full or world.due("FW-08"), chosen):
-            flow = _find(world, src, dst, family, TCP, opens=opens)
+            flow = find(world, src, dst, family, TCP, opens=opens)
             if flow is not None:
                 yield Case(probe="FW-08", shots=(segment(world, src, dst, flow, flag, Expected.NOTHING),))
-        flow = _find(world, src, dst, family, TCP, opens=opens)
+        flow = find(world, src, dst, family, TCP, opens=opens)
         if flow is not None and full:
             expected = world.expected(src, dst, flow)
             yield Case(probe="FW-08", shots=(segment(world, src, dst, flow, SYN | ECE | CWR, expected),))
-
-
-def collisions(world: World) -> Iterator[Case]:
-    """FW-10: every conversation's next packets, forged by ports with the same addresses elsewhere."""
-    twins: dict[object, list[Port]] = defaultdict(list)
-    for port in world.ports:
-        for ip in port.ips:
-            twins[ip].append(port)
-    for turn, (src, dst) in enumerate(world.pairs()):
-        for family in (4, 6):
-            for protocol in (
-                (TCP, UDP) if len(world.ports) <= FEW_PORTS else (FORGED[(turn + family // 6) % 2],)
-            ):
-                for opens in (True, False):
-                    made = _find(world, src, dst, family, protocol, opens=opens)
-                    if made is None or not (opens or world.semantics(src, dst).egress.admits(made)):
-                        continue
-                    for a, b in _twin_pairs(twins[made.src], twins[made.dst], src):
-                        if not world.due("FW-10"):
-                            continue
-                        flow = replace(made, src_l4=world.l4_port())
-                        yield Case(probe="FW-10", shots=tuple(_forged(world, src, dst, a, b, flow)))
-                    break
-
-
-def _twin_pairs(sources: list[Port], destinations: list[Port], src: Port) -> Iterator[tuple[Port, Port]]:
-    for a in sources:
-        for b in destinations:
-            if a.network == b.network != src.network and a.path != b.path:
-                yield a, b
-
-
-def _forged(world: World, src: Port, dst: Port, a: Port, b: Port, flow: Microflow) -> Iterator[Shot]:
-    """Yield *flow* from *src* to *dst*, and its next packets between *a* and *b* with the same addresses."""
-    nothing, back = Expected.NOTHING, flow.reversed()
-    opened = world.expected(src, dst, flow)
-    if flow.protocol == UDP:
-        yield _datagram(world, src, dst, flow, opened)
-        yield _apart(world, _datagram(world, b, a, back, world.expected(b, a, back)), src, a)
-        return
-    reverse = world.expected(b, a, back)
-    yield segment(world, src, dst, flow, SYN, opened)
-    for shot in (
-        segment(world, a, b, flow, SYN | ACK, nothing, answering=True),
-        segment(world, a, b, flow, ACK, nothing),
-        segment(world, a, b, flow, SYN, reverse, answering=True),  # what the forger's own tracker lets out
-    ):
-        yield _apart(world, shot, src, a)
-    if opened is Expected.DELIVERED and reverse is nothing:
-        yield segment(world, src, dst, flow, SYN | ACK, opened, answering=True)
-        for shot in (
-            segment(world, a, b, flow, PSH | ACK, nothing, data=True),
-            segment(world, a, b, flow, PSH | ACK, nothing, answering=True, data=True),
-        ):
-            yield _apart(world, shot, src, a)
-
-
-def _apart(world: World, shot: Shot, src: Port, twin: Port) -> Shot:
-    """Return *shot* as a test of the isolation of *src*'s and *twin*'s networks too."""
-    return replace(shot, bears_on=(*shot.bears_on, *world.isolation(src, twin)))
 
 
 def _peers(scenario: Scenario) -> bool:
     return len({port.network for port in scenario.ports}) < len(scenario.ports)
 
 
-def _overlapping(scenario: Scenario) -> bool:
-    seen: dict[object, str] = {}
-    return any(seen.setdefault(ip, p.network) != p.network for p in scenario.ports for ip in p.ips)
-
-
 FAMILIES = (
     Family("FW-08", "conversations, and packets that pretend to belong to one", _peers, conversations),
-    Family("FW-10", "a conversation's next packet, forged in another network", _overlapping, collisions),
 )
