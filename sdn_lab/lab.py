@@ -10,6 +10,7 @@ what was found until then is still worth reading.
 from __future__ import annotations
 
 import platform
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -116,7 +117,9 @@ def run(scenario: Scenario, options: Options, progress: Progress = silent) -> Re
     app = options.controller if options.flows is None else REPLAY
     find_app(app)  # an app that does not exist is bad usage: said before anything is built
     this = _Run(scenario=scenario, options=options, progress=progress, assignment=assignment, program=program)
+    threading.Thread(target=_import_ahead, args=(options.methods,), daemon=True).start()
     this.versions = _versions()
+    this.information = tuple(_not_applied(scenario))
     with this.phase("claims"):
         this.claims = derive_claims(scenario)
     try:
@@ -183,8 +186,18 @@ def _verify(this: _Run, lab: RunningLab) -> None:
         _write_pcaps(this, this.options.pcap_dir)
 
 
+def _import_ahead(methods: Sequence[str]) -> None:
+    """Import what verifying needs while the lab starts, which is waiting for other processes."""
+    if "probe" in methods:
+        from sdn_lab.observe.frames import prepare
+
+        prepare()
+    if "graph" in methods:
+        import sdn_lab.verify.graph  # noqa: F401
+
+
 def _probe(this: _Run, lab: RunningLab, snapshot: Snapshot) -> tuple[Verdict, ...]:
-    from sdn_lab.observe.campaign import run_probes  # scapy takes a second to import
+    from sdn_lab.observe import run_probes
     from sdn_lab.verify.probe import judge
 
     observations = run_probes(
@@ -204,7 +217,7 @@ def _probe(this: _Run, lab: RunningLab, snapshot: Snapshot) -> tuple[Verdict, ..
 def _graph(this: _Run, snapshot: Snapshot) -> tuple[Verdict, ...]:
     from sdn_lab.verify.graph import GraphChecker, information
 
-    this.information = tuple(information(this.scenario))
+    this.information += tuple(information(this.scenario))
     return GraphChecker().check(this.scenario, this.claims, snapshot, progress=this.progress)
 
 
@@ -223,7 +236,7 @@ def _replayed(this: _Run, lab: RunningLab, snapshot: Snapshot, verdict: Verdict)
 
 
 def _write_pcaps(this: _Run, folder: Path) -> None:
-    from sdn_lab.observe.capture_file import write_pcap
+    from sdn_lab.observe import write_pcap
 
     folder.mkdir(parents=True, exist_ok=True)
     for verdict in this.verdicts:
@@ -238,6 +251,15 @@ def _where(this: _Run) -> str:
     if "Open vSwitch" in this.versions:
         return f"Open vSwitch {this.versions['Open vSwitch']}, userspace datapath"
     return f"the sdn_lab {__version__} simulator"
+
+
+def _not_applied(scenario: Scenario) -> Iterator[str]:
+    """Say what the scenario asks of the underlay and this version does not build."""
+    links = scenario.underlay.links
+    if links:
+        yield "underlay links are read by graph only: all hypervisors share one switch in this version"
+    if any(link.delay_ms or link.rate_bps or link.loss for link in links):
+        yield "delay, rate and loss of underlay links are not applied; no verdict depends on them"
 
 
 def _versions() -> dict[str, str]:

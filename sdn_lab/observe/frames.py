@@ -49,6 +49,11 @@ class Ends:
     dst: IPAddress
 
 
+def prepare() -> None:
+    """Import scapy now: it takes 0.4 s, which a lab that is starting hides."""
+    _template("ipv6")
+
+
 @cache
 def _template(shape: str) -> bytes:
     """Return what scapy makes of *shape*; everything variable in it is overwritten later."""
