@@ -19,26 +19,41 @@ from dataclasses import dataclass, field
 
 from sdn_lab.openflow.action import Conjunction
 from sdn_lab.openflow.entry import FlowEntry
+from sdn_lab.openflow.fields import FIELDS
 
 Shape = tuple[tuple[str, int], ...]
 
 
 @dataclass(slots=True)
 class _Group:
-    """Entries of one shape, by their values; *top* is the highest priority among them."""
+    """Entries of one shape, by their values; *top* is the highest priority among them.
+
+    The hot loop of the simulator: fields under their full mask are looked up without masking, and one that
+    the packet does not carry gives None, which no entry has.
+    """
 
     shape: Shape
     top: int = -1
-    entries: dict[tuple[int, ...], FlowEntry] = field(default_factory=dict)
+    entries: dict[tuple[int | None, ...], FlowEntry] = field(default_factory=dict)
+    exact: tuple[str, ...] = ()
+    masked: Shape = ()
+
+    def __post_init__(self) -> None:
+        self.exact = tuple(name for name, mask in self.shape if mask == FIELDS[name].full_mask)
+        self.masked = tuple(test for test in self.shape if test[0] not in self.exact)
+
+    def key(self, entry: FlowEntry) -> tuple[int | None, ...]:
+        values = {name: value for name, value, _ in entry.match}
+        return (*(values[name] for name in self.exact), *(values[name] for name, _ in self.masked))
 
     def find(self, packet: Mapping[str, int]) -> FlowEntry | None:
-        key = []
-        for name, mask in self.shape:
+        key: tuple[int | None, ...] = tuple(map(packet.get, self.exact))
+        for name, mask in self.masked:
             held = packet.get(name)
             if held is None:
                 return None
-            key.append(held & mask)
-        return self.entries.get(tuple(key))
+            key = (*key, held & mask)
+        return self.entries.get(key)
 
 
 class TableIndex:
@@ -55,7 +70,7 @@ class TableIndex:
             self._conjunctive |= soft
             # A conjunctive entry must not hide, or be hidden by, another of its shape.
             group = groups.setdefault((shape, entry.priority if soft else -1), _Group(shape))
-            values = tuple(value for _, value, _ in entry.match)
+            values = group.key(entry)
             held = group.entries.get(values)
             if held is None or held.priority < entry.priority:
                 group.entries[values] = entry

@@ -40,9 +40,8 @@ class Packet:
 
     def __init__(self, frame: bytes, fields: dict[str, int], ct: PacketState) -> None:
         found = dissect(frame)
-        self.fields = found.fields
-        self.behind = found.behind
-        self.fields.update(fields)
+        self.fields = {**found.fields, **fields}
+        self.behind = dict(found.behind)
         self.tags = [frame[12:16]] if found.tagged else []
         self.bare = frame[:12] + frame[16:] if found.tagged else frame
         self.ct = ct

@@ -28,6 +28,7 @@ Reference: Open vSwitch, ``lib/flow.c``, `miniflow_extract`; ovs-fields(7).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from struct import unpack_from
 
 from sdn_lab.openflow.fields import ETH_ARP, ETH_IP, ETH_IPV6, ETH_QINQ, ETH_VLAN, FRAG_ANY, FRAG_LATER
@@ -67,11 +68,12 @@ class Dissection:
 
 def parse(frame: bytes) -> dict[str, int]:
     """Return the packet fields that *frame* carries, as Open vSwitch sees them."""
-    return dissect(frame).fields
+    return dict(dissect(frame).fields)
 
 
+@lru_cache(maxsize=4096)  # a frame is read at every bridge that it crosses, and after every ct()
 def dissect(frame: bytes) -> Dissection:
-    """Return the fields of *frame* and the offsets of its headers."""
+    """Return the fields of *frame* and the offsets of its headers.  Shared: not to be written to."""
     fields = {"eth_dst": 0, "eth_src": 0, "eth_type": 0, "vlan_vid": 0, "vlan_pcp": 0}
     found = Dissection(fields, end=len(frame))
     if len(frame) < 14:
