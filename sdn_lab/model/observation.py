@@ -76,8 +76,8 @@ class Window:
     """Frames to inject together, and the markers whose arrival closes the window.
 
     *markers*: pairs (point, nonce); the window is closed once each nonce was seen at its point and
-    the grace time has passed, or at the time limit.  At most 128 injections: more lose frames on a
-    real datapath, and a loss looks exactly like a drop.
+    the grace time has passed, or at the time limit.  Unpaced sending loses frames on
+    a real datapath, and a loss looks exactly like a drop: a backend paces, and counts what it lost.
     """
 
     injections: tuple[Injection, ...]

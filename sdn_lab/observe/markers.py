@@ -26,7 +26,7 @@ from sdn_lab.observe.frames import Ends
 from sdn_lab.observe.nonce import found_in
 from sdn_lab.observe.world import World, address_of
 
-WINDOW_FRAMES = 128  # more at once lose frames on a real datapath
+WINDOW_FRAMES = 512  # bounds what a lost window costs; a backend counts what it loses
 FAILURES = 2
 _Asked = tuple[Port, Port | None, Injection, bytes]
 

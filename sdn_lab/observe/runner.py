@@ -2,7 +2,7 @@
 
 How
 ---
-Step k of many cases shares a window of at most 128 frames; the next window starts when this one's markers
+Step k of many cases shares a window of at most 512 frames; the next window starts when this one's markers
 have arrived at every port.  More ports than fit beside the probes get their markers in windows of their own
 right after.  So absence is only ever claimed between sending and a marker that did arrive.
 
@@ -39,7 +39,7 @@ from sdn_lab.observe.sighting import Meaning, Reader
 from sdn_lab.observe.world import World
 
 ATTEMPTS = 3
-RIDING_MARKERS = 48  # so many share a window with probes; further ones follow in their own
+RIDING_MARKERS = 128  # so many share a window with probes; further ones follow in their own
 
 
 @dataclass(slots=True)
@@ -47,6 +47,7 @@ class Seen:
     """What a batch of packets led to: captures by nonce, and what could not see."""
 
     captures: dict[bytes, list[Capture]] = field(default_factory=lambda: defaultdict(list))
+    meanings: dict[bytes, Meaning] = field(default_factory=dict)  # of what was captured so far
     blind: frozenset[str] = frozenset()
     lossy: bool = False
 
@@ -101,13 +102,17 @@ class Runner:
             late = [
                 shot
                 for shot in shots
-                if shot.expected is Expected.DELIVERED
-                and not self.reader.read(shot, seen.captures[shot.nonce]).delivered
+                if shot.expected is Expected.DELIVERED and not self._meaning(shot, seen).delivered
             ]
             if not late:
                 break
             self._try(late, seen)
         return seen
+
+    def _meaning(self, shot: Shot, seen: Seen) -> Meaning:
+        if shot.nonce not in seen.meanings:
+            seen.meanings[shot.nonce] = self.reader.read(shot, seen.captures.get(shot.nonce, []))
+        return seen.meanings[shot.nonce]
 
     def _try(self, shots: Sequence[Shot], seen: Seen) -> None:
         injections = tuple(
@@ -142,6 +147,7 @@ class Runner:
             for capture in got.captures:
                 for nonce in found_in(capture.frame):
                     seen.captures[nonce].append(capture)
+                    seen.meanings.pop(nonce, None)
             missing |= {point.name for point, _ in got.missing}
             lossy = lossy or got.lost > 0
             injections = ()
@@ -150,8 +156,7 @@ class Runner:
 
     def _observe(self, case: Case, step: int, seen: Seen, *, sequence_broken: bool) -> Observation:
         shot = case.shots[step]
-        captures = seen.captures.get(shot.nonce, [])
-        meaning = self.reader.read(shot, captures)
+        meaning = self._meaning(shot, seen)
         outcome = meaning.outcome(shot, blind=seen.cannot_see)
         cannot_tell = seen.cannot_see or sequence_broken
         if sequence_broken and outcome is Outcome.NOT_DELIVERED:

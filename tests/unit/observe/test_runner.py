@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sdn_lab.model.observation import Capture, Expected, Observation, Outcome, PointKind
-from sdn_lab.observe import frames
+from sdn_lab.observe import frames, markers, runner
 from sdn_lab.observe.case import Case, Shot
 from sdn_lab.observe.markers import Markers
 from sdn_lab.observe.runner import ATTEMPTS, Runner
@@ -172,14 +172,19 @@ def test_steps_are_sent_in_windows_one_after_the_other() -> None:
     assert holding == [[1], [2]]
 
 
-def test_windows_hold_at_most_128_frames_and_every_port_is_asked_after_every_probe() -> None:
+def test_windows_are_bounded_and_every_port_is_asked_after_every_probe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner, "WINDOW_FRAMES", 100)  # fewer than ports: they need several windows
+    monkeypatch.setattr(runner, "RIDING_MARKERS", 40)
+    monkeypatch.setattr(markers, "WINDOW_FRAMES", 100)
     made = scenario(many=60)  # 126 ports
     lab, world = FakeLab(made), world_of(made)
     cases = [case(world, "red/a", "red/b", Expected.NOTHING) for _ in range(300)]
 
     seen, _ = run(lab, world, *cases)
 
-    assert max(len(w.injections) for w in lab.windows) <= 128
+    assert max(len(w.injections) for w in lab.windows) <= 100
     assert {o.outcome for o in seen} == {Outcome.NOT_DELIVERED}
     waiting: set[str] = set()
     for window in lab.windows[2:]:  # after calibration, which needs more than one for so many
