@@ -11,6 +11,7 @@ from sdn_lab import __version__
 from sdn_lab.cli import verbs
 from sdn_lab.model.diagnostic import Diagnostic, InputError
 
+VERBS = ("run", "compile", "validate", "schema", "doctor", "list")
 BACKENDS = ("sim", "mininet")
 METHODS = ("graph", "probe")
 FORMATS = ("text", "json", "junit")
@@ -51,6 +52,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Return the parsed words with ``verb`` set to the function to call.  Raises InputError."""
     if argv and argv[0] in _LATER_VERBS:
         raise not_yet(f"the verb '{argv[0]}'")
+    if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
+        raise usage_error(f"'{argv[0]}' is not a verb", fix=f"choose from {', '.join(VERBS)}")
     for word in argv:
         flag = word.partition("=")[0]
         if flag in _LATER_FLAGS:
@@ -75,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     run = words.add_parser("run", help="build, push, verify by every method, report, tear down")
     run.set_defaults(verb=verbs.run)
     run.add_argument("scenario", help="a file, or the name of a scenario that ships")
-    run.add_argument("--backend", choices=BACKENDS, default="sim", help="where it runs (default: sim)")
+    run.add_argument(
+        "--backend", type=_backend, default="sim", metavar="B", help="sim or mininet (default: sim)"
+    )
     run.add_argument("--methods", type=_methods, default=METHODS, metavar="M,M", help="graph, probe")
     run.add_argument(
         "--report", type=_report, action="append", default=[], metavar="FORMAT=FILE",
@@ -106,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
     list_ = words.add_parser("list", help="list the scenarios and controllers that ship")
     list_.set_defaults(verb=verbs.list_)
     return parser
+
+
+def _backend(name: str) -> str:
+    if name not in BACKENDS:
+        raise usage_error(f"'{name}' is not a backend", fix=f"choose from {', '.join(BACKENDS)}")
+    return name
 
 
 def _methods(text: str) -> tuple[str, ...]:
