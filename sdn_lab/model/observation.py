@@ -89,11 +89,16 @@ class Window:
 class Captured:
     """What a window saw.  *missing*: markers that did not arrive; *lost*: frames that the apparatus
     itself is known to have dropped.  With either, absence proves nothing.
+
+    *choices*: where the datapath had to choose and the specification leaves it open (entries of one priority
+    that both match).  What it did is a fact, so a legitimate packet's absence counts; that an attack did not
+    arrive does not, because another switch may choose otherwise.
     """
 
     captures: tuple[Capture, ...] = ()
     missing: tuple[tuple[WatchPoint, bytes], ...] = ()
     lost: int = 0
+    choices: tuple[str, ...] = ()
     waited_ms: float = 0.0
 
 

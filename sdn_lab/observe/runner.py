@@ -50,6 +50,7 @@ class Seen:
     meanings: dict[bytes, Meaning] = field(default_factory=dict)  # of what was captured so far
     blind: frozenset[str] = frozenset()
     lossy: bool = False
+    choices: tuple[str, ...] = ()  # see `model.observation.Captured`
 
     @property
     def cannot_see(self) -> bool:
@@ -150,6 +151,7 @@ class Runner:
                     seen.meanings.pop(nonce, None)
             missing |= {point.name for point, _ in got.missing}
             lossy = lossy or got.lost > 0
+            seen.choices += got.choices
             injections = ()
         self.markers.report(asked, missing)
         return missing, lossy
@@ -157,8 +159,9 @@ class Runner:
     def _observe(self, case: Case, step: int, seen: Seen, *, sequence_broken: bool) -> Observation:
         shot = case.shots[step]
         meaning = self._meaning(shot, seen)
-        outcome = meaning.outcome(shot, blind=seen.cannot_see)
-        cannot_tell = seen.cannot_see or sequence_broken
+        open_ = bool(seen.choices) and shot.expected is not Expected.DELIVERED
+        outcome = meaning.outcome(shot, blind=seen.cannot_see or open_)
+        cannot_tell = seen.cannot_see or open_ or sequence_broken
         if sequence_broken and outcome is Outcome.NOT_DELIVERED:
             outcome = Outcome.INCONCLUSIVE
         return Observation(
@@ -199,6 +202,8 @@ def _detail(meaning: Meaning, seen: Seen, outcome: Outcome, *, sequence_broken: 
         return "the apparatus lost frames"
     if seen.blind:
         return f"no marker arrived at {', '.join(sorted(seen.blind))}: the capture there may be dead"
+    if seen.choices:
+        return f"another switch may do otherwise: {seen.choices[0]}"
     return "an earlier packet of the sequence did not arrive, or leaked" if sequence_broken else ""
 
 

@@ -5,8 +5,9 @@ values to the entry, so a table costs one dict look-up for each *shape* of match
 entry.  Shapes are tried from the highest priority down.
 
 Entries of one priority that both match leave the choice to the switch (OpenFlow 1.3.5, section 5.3).  The
-first in the order of `Tables.entries` is taken here, and the look-up says that it was a choice, unless all
-of them do the same.
+one that tests the fewest bits is taken here, then the first in the order of `Tables.entries`; and the look-up
+says that it was a choice, unless all of them do the same.  Why the widest: where somebody lost a field of a
+match, the entry that is left ties with the sound ones, and a switch that takes it shows what can go wrong.
 
 Conjunctive matches follow ovs-fields(7), "Conjunctive Match Fields".
 """
@@ -37,8 +38,10 @@ class _Group:
     entries: dict[tuple[int | None, ...], FlowEntry] = field(default_factory=dict)
     exact: tuple[str, ...] = ()
     masked: Shape = ()
+    bits: int = 0  # how many bits the shape tests
 
     def __post_init__(self) -> None:
+        self.bits = sum(mask.bit_count() for _, mask in self.shape)
         self.exact = tuple(name for name, mask in self.shape if mask == FIELDS[name].full_mask)
         self.masked = tuple(test for test in self.shape if test[0] not in self.exact)
 
@@ -85,6 +88,7 @@ class TableIndex:
 
     def _best(self, packet: Mapping[str, int]) -> tuple[FlowEntry | None, bool]:
         best: FlowEntry | None = None
+        rank = (0, 0)
         tie = False
         for group in self._groups:
             if best is not None and group.top < best.priority:
@@ -92,12 +96,13 @@ class TableIndex:
             entry = group.find(packet)
             if entry is None or (best is not None and entry.priority < best.priority):
                 continue
+            own = (group.bits, self._order[id(entry)])
             if best is None or entry.priority > best.priority:
-                best, tie = entry, False
+                best, rank, tie = entry, own, False
             else:
                 tie = tie or entry.instructions != best.instructions
-                if self._order[id(entry)] < self._order[id(best)]:
-                    best = entry
+                if own < rank:
+                    best, rank = entry, own
         return best, tie
 
     def _find_conjunctive(self, packet: Mapping[str, int]) -> tuple[FlowEntry | None, bool]:

@@ -8,6 +8,8 @@ from enum import IntEnum
 
 from sdn_lab.openflow.entry import FlowEntry
 
+OVERLAP = "overlap, and the choice is the switch's"
+
 
 class Reason(IntEnum):
     """Why a packet went to the controller; OpenFlow 1.3.5 section 7.4.1."""
@@ -68,8 +70,8 @@ class Result:
     """Everything that one packet caused, in order.
 
     *notes* says where this result is not the only one possible or not modelled: equal priorities that
-    overlap, a select group's choice, a fragment that reached the tracker.  With notes, absence proves
-    nothing.
+    overlap (such a note ends in `OVERLAP`), a select group's choice, a fragment that reached the tracker.
+    With notes, absence proves nothing.
     """
 
     emissions: tuple[Emission, ...] = ()

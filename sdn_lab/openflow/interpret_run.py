@@ -37,7 +37,7 @@ from sdn_lab.openflow.entry import FlowEntry, Group
 from sdn_lab.openflow.interpret_groups import chosen, in_order
 from sdn_lab.openflow.interpret_lookup import TableIndex
 from sdn_lab.openflow.interpret_packet import Packet
-from sdn_lab.openflow.interpret_result import Emission, PacketIn, Reason, Result, Taken
+from sdn_lab.openflow.interpret_result import OVERLAP, Emission, PacketIn, Reason, Result, Taken
 from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.packet_parse import dissect
 
@@ -132,7 +132,7 @@ class Run:
             packet.fields["in_port"] = kept
         self._path.append(Taken(table_id=table_id, entry=entry))
         if tie and entry is not None:
-            self._notes.append(f"table {table_id}: entries of priority {entry.priority} overlap")
+            self._notes.append(f"table {table_id}: entries of priority {entry.priority} {OVERLAP}")
         return entry
 
     def _instructions(self, packet: Packet, entry: FlowEntry, action_set: list[Action]) -> int | None:

@@ -7,10 +7,11 @@ import pytest
 
 from sdn_lab.cli import main
 from sdn_lab.compiler import compile_scenario
+from sdn_lab.compiler.pipeline import CLASSIFY, DELIVER, FORWARD
 from sdn_lab.flows import write_program
 from sdn_lab.model.assignment import assign
 from sdn_lab.scenario import find, load
-from tests.faults.broken_by_hand import BREAKS, World, shows_again
+from tests.faults.broken_by_hand import BREAKS, World, shows_again, without
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +48,30 @@ def test_a_break_is_found_and_its_witness_shows_it_again(world: World, tmp_path:
     for verdict in violated.values():
         witness = verdict["counterexample"]
         assert witness is None or shows_again(witness), verdict
+
+
+TIES = {
+    "network not tested in forward": lambda w: w.edited(
+        "hv1", FORWARD, "red/vm3", lambda e: [without(e, "metadata")]
+    ),
+    "in_port not tested in classify": lambda w: w.edited(
+        "hv1", CLASSIFY, "red/vm1", lambda e: [without(e, "in_port")]
+    ),
+    "network not tested in deliver": lambda w: w.edited(
+        "hv1", DELIVER, "red/vm1", lambda e: [without(e, "metadata")]
+    ),
+    "VNI not tested in classify": lambda w: w.edited(
+        "hv1", CLASSIFY, "red/app", lambda e: [without(e, "tun_id")]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TIES)
+def test_a_match_that_ties_with_another_is_found_where_a_switch_takes_the_wider(
+    world: World, tmp_path: Path, name: str
+) -> None:
+    write_program(world.scenario, TIES[name](world), tmp_path / "d")
+
+    code, report = run(tmp_path)
+
+    assert (code, report["status"], report["disagreements"]) == (1, "violated", [])

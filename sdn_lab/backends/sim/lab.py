@@ -34,6 +34,7 @@ from sdn_lab.model.intent import IPAddress, Scenario
 from sdn_lab.model.observation import Captured, Window
 from sdn_lab.openflow.entry import Tables
 from sdn_lab.openflow.interpret import PacketIn
+from sdn_lab.openflow.interpret_result import OVERLAP
 from sdn_lab.openflow.packet_parse import TCP, UDP
 from sdn_lab.openflow.snapshot import DatapathState, Snapshot
 from sdn_lab.openflow.wire import reply
@@ -106,6 +107,7 @@ class SimLab:
             self._run()
             self.clock.pass_until(self.clock.now_ns + _WINDOW_NS)
             captures = tuple(self.network.captures)
+            choices = tuple(note for note in unsure() if note.endswith(OVERLAP))
             return Captured(
                 captures=captures,
                 missing=tuple(
@@ -113,7 +115,8 @@ class SimLab:
                     for point, nonce in window.markers
                     if not any(c.point == point and nonce in c.frame for c in captures)
                 ),
-                lost=len(unsure()),
+                lost=len(unsure()) - len(choices),
+                choices=tuple(dict.fromkeys(choices)),
                 waited_ms=(self.clock.now_ns - began) / 1e6,
             )
 
