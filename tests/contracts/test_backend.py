@@ -18,6 +18,7 @@ from sdn_lab.doctor import lacking
 from sdn_lab.model.assignment import assign
 from sdn_lab.model.diagnostic import InputError, LabError
 from sdn_lab.model.observation import NONCE_MAGIC, Injection, PointKind, WatchPoint, Window
+from sdn_lab.observe.markers import WINDOW_FRAMES
 from sdn_lab.openflow import packet
 from sdn_lab.scenario import find, load
 
@@ -192,11 +193,11 @@ def test_from_the_wire_what_is_no_peers_tunnel_frame_goes_no_further(pushed):
 
 
 def test_many_frames_in_one_window_all_arrive(pushed):
-    injections = tuple(greeting("red/vm1", "red/vm3", 1000 + n) for n in range(128))
+    injections = tuple(greeting("red/vm1", "red/vm3", 1000 + n) for n in range(WINDOW_FRAMES))
     point = at(PointKind.PORT, "red/vm3")
-    got = pushed.exchange(Window(injections=injections, markers=((point, nonce(1127)),)))
-    arrived = [n for n in range(1000, 1128) if "port:red/vm3" in sightings(got, n)]
-    assert (len(arrived), got.lost) == (128, 0)
+    got = pushed.exchange(Window(injections=injections, markers=((point, nonce(999 + WINDOW_FRAMES)),)))
+    arrived = [n for n in range(1000, 1000 + WINDOW_FRAMES) if "port:red/vm3" in sightings(got, n)]
+    assert (len(arrived), got.lost) == (WINDOW_FRAMES, 0)
 
 
 def test_it_says_what_forwards(pushed):

@@ -13,6 +13,7 @@ from sdn_lab.backends.sim.network import Network
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.intent import Scenario
 from sdn_lab.model.observation import Captured, Window
+from sdn_lab.observe.markers import WINDOW_FRAMES
 from sdn_lab.openflow.entry import Tables
 from sdn_lab.openflow.snapshot import DatapathState, Snapshot
 
@@ -33,7 +34,7 @@ class DirectLab:
         return Snapshot(datapaths=states, assignment=self.assignment)
 
     def exchange(self, window: Window) -> Captured:
-        assert len(window.injections) <= 128
+        assert len(window.injections) <= WINDOW_FRAMES
         self.network.captures.clear()
         self.network.events = 0
         self.frames += len(window.injections)
