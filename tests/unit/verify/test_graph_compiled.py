@@ -143,13 +143,12 @@ tenants:
 """
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_where_a_frame_crosses_the_graph_never_says_holds(seed):
+def test_where_a_frame_crosses_the_graph_never_says_holds():
     scenario = loads(SMALL, "small.yaml")
     sound = compiled(scenario)
-    rng = random.Random(seed)
+    rng = random.Random(0)
     leaks = 0
-    for _ in range(40):
+    for _ in range(160):
         held = broken(sound, rng)
         verdicts = judge(held, scenario)
         leaked = crossing(held, scenario)
@@ -163,4 +162,4 @@ def test_where_a_frame_crosses_the_graph_never_says_holds(seed):
                     continue  # on the wire under the other's VNI; the walk tells of ports only
                 journey = walking(held).send(witness.src, bytes.fromhex(witness.packet_hex))
                 assert witness.dst in {port for port, _ in journey.arrivals}, verdict.reason
-    assert leaks
+    assert leaks >= 5, "too few of the breaks leak: they would not show a wrong graph"
