@@ -105,12 +105,14 @@ class _Daemon:
             except ApparatusError as error:
                 answer = {"error": str(error), "kind": "apparatus"}
             except LabError as error:
+                self._watch.note()  # a death is the better reason
                 answer = {"error": self._watch.failure or str(error), "kind": "lab"}
             except Closed:
                 raise
             except Exception as error:  # noqa: BLE001 (Mininet raises bare ones; the command shall know)
                 said = " ".join(str(error).split())
                 traceback.print_exc()
+                self._watch.note()
                 answer = {
                     "error": self._watch.failure or f"{request['op']} failed: {type(error).__name__}: {said}",
                     "kind": "lab",
