@@ -2,7 +2,6 @@
 
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -89,8 +88,7 @@ def test_killing_any_child_at_a_random_moment_is_status_6_in_one_sentence(run, s
     status, said = run.finish()
     assert status == 6, (name, said)
     assert "Traceback" not in said
-    # As a rule who was ended by SIGKILL; of one that the daemon did not know yet, what failed without it.
-    assert re.search(r"^overlap on mininet: .*\n  \S+ \S+", said, re.MULTILINE), (name, said)
+    assert "SIGKILL" in said, (name, said)
     run.assert_nothing_is_left()
 
 

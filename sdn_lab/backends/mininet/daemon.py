@@ -54,6 +54,7 @@ from sdn_lab.process import Running, die_with_parent, ending, launch
 _TICK_MS = 200
 _NEIGHBOURS_AGE_S = 300  # Open vSwitch forgets them after 900
 _CONNECT_POLL_S = 0.02
+_OBITUARY_MS = 200
 _GUARD_S = 0.1
 _PATIENCE_S = 0.8
 
@@ -105,14 +106,14 @@ class _Daemon:
             except ApparatusError as error:
                 answer = {"error": str(error), "kind": "apparatus"}
             except LabError as error:
-                self._watch.note()  # a death is the better reason
+                self._watch.note(_OBITUARY_MS)  # a death is the better reason
                 answer = {"error": self._watch.failure or str(error), "kind": "lab"}
             except Closed:
                 raise
             except Exception as error:  # noqa: BLE001 (Mininet raises bare ones; the command shall know)
                 said = " ".join(str(error).split())
                 traceback.print_exc()
-                self._watch.note()
+                self._watch.note(_OBITUARY_MS)
                 answer = {
                     "error": self._watch.failure or f"{request['op']} failed: {type(error).__name__}: {said}",
                     "kind": "lab",

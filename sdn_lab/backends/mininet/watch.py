@@ -71,10 +71,13 @@ class Watch:
         if self.failure is not None:
             raise LabError(self.failure)
 
-    def note(self) -> None:
-        """Look who has ended; the first becomes the `failure`."""
+    def note(self, wait_ms: int = 0) -> None:
+        """Look who has ended, for *wait_ms* at most; the first becomes the `failure`.
+
+        A program's pipes close an instant before it can be seen to have ended.
+        """
         with self._lock:
-            for pidfd, _ in self._poll.poll(0):
+            for pidfd, _ in self._poll.poll(wait_ms):
                 owned = self._owned[pidfd]
                 status = owned.process.poll()
                 if status is None:
