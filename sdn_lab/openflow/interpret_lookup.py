@@ -2,7 +2,8 @@
 
 Tuple space search: entries that test the same fields under the same masks share a dict from the masked
 values to the entry, so a table costs one dict look-up for each *shape* of match, not one test for each
-entry.  Shapes are tried from the highest priority down.
+entry.  Shapes are tried from the highest priority down, and only those that the packet's EtherType and IP
+protocol leave possible: OpenFlow's prerequisites put one of the two into nearly every match.
 
 Entries of one priority that both match leave the choice to the switch (OpenFlow 1.3.5, section 5.3).  The
 one that tests the fewest bits is taken here, then the first in the order of `Tables.entries`; and the look-up
@@ -15,7 +16,7 @@ Conjunctive matches follow ovs-fields(7), "Conjunctive Match Fields".
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sdn_lab.openflow.action import Conjunction
@@ -49,6 +50,13 @@ class _Group:
         values = {name: value for name, value, _ in entry.match}
         return (*(values[name] for name in self.exact), *(values[name] for name, _ in self.masked))
 
+    def holds(self, name: str) -> set[int | None]:
+        """Return the values that entries in here want of a field; None where they do not ask for one."""
+        if name not in self.exact:
+            return {None}
+        at = self.exact.index(name)
+        return {key[at] for key in self.entries}
+
     def find(self, packet: Mapping[str, int]) -> FlowEntry | None:
         key: tuple[int | None, ...] = tuple(map(packet.get, self.exact))
         for name, mask in self.masked:
@@ -79,6 +87,10 @@ class TableIndex:
                 group.entries[values] = entry
             group.top = max(group.top, entry.priority)
         self._groups = sorted(groups.values(), key=lambda group: -group.top)
+        self._by_kind = {
+            eth_type: _split(groups, "ip_proto")
+            for eth_type, groups in _split(self._groups, "eth_type").items()
+        }
 
     def find(self, packet: Mapping[str, int]) -> tuple[FlowEntry | None, bool]:
         """Return the winning entry, or None, and whether another of its priority would do otherwise."""
@@ -88,21 +100,20 @@ class TableIndex:
 
     def _best(self, packet: Mapping[str, int]) -> tuple[FlowEntry | None, bool]:
         best: FlowEntry | None = None
-        rank = (0, 0)
-        tie = False
-        for group in self._groups:
+        bits, tie = 0, False
+        by_protocol = self._by_kind.get(packet.get("eth_type"), self._by_kind[None])
+        for group in by_protocol.get(packet.get("ip_proto"), by_protocol[None]):
             if best is not None and group.top < best.priority:
                 break
             entry = group.find(packet)
             if entry is None or (best is not None and entry.priority < best.priority):
                 continue
-            own = (group.bits, self._order[id(entry)])
             if best is None or entry.priority > best.priority:
-                best, rank, tie = entry, own, False
+                best, bits, tie = entry, group.bits, False
             else:
                 tie = tie or entry.instructions != best.instructions
-                if own < rank:
-                    best, rank = entry, own
+                if (group.bits, self._order[id(entry)]) < (bits, self._order[id(best)]):
+                    best, bits = entry, group.bits
         return best, tie
 
     def _find_conjunctive(self, packet: Mapping[str, int]) -> tuple[FlowEntry | None, bool]:
@@ -129,6 +140,15 @@ class TableIndex:
     def _hard(self, packet: Mapping[str, int]) -> FlowEntry | None:
         found = [e for g in self._groups if (e := g.find(packet)) is not None and not _clauses(e)]
         return max(found, key=lambda e: (e.priority, -self._order[id(e)]), default=None)
+
+
+def _split(groups: Sequence[_Group], name: str) -> dict[int | None, list[_Group]]:
+    """Return, by a packet's value of the field, the groups that it can meet; under None for all others."""
+    wanted = [(group, group.holds(name)) for group in groups]
+    values = set[int | None]({None}).union(*(values for _, values in wanted))
+    return {
+        value: [group for group, open_to in wanted if None in open_to or value in open_to] for value in values
+    }
 
 
 def _clauses(entry: FlowEntry) -> list[Conjunction]:

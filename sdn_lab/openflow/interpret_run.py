@@ -127,9 +127,10 @@ class Run:
         table = self._tables.get(table_id)
         entry, tie = None, False
         if table is not None:
-            kept, packet.fields["in_port"] = packet.fields["in_port"], in_port
-            entry, tie = table.find(packet.fields)
-            packet.fields["in_port"] = kept
+            fields = packet.fields
+            if fields["in_port"] != in_port:  # a resubmit that looks up as if it had come in elsewhere
+                fields = {**fields, "in_port": in_port}
+            entry, tie = table.find(fields)
         self._path.append(Taken(table_id=table_id, entry=entry))
         if tie and entry is not None:
             self._notes.append(f"table {table_id}: entries of priority {entry.priority} {OVERLAP}")
