@@ -145,6 +145,69 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouterInterface:
+    """Where a router meets a network: the gateway's addresses there (at most one a family) and its MAC.
+
+    The MAC is derived from the interface's path by `scenario.load`; it is nobody else's in the network.
+    """
+
+    network: str
+    addresses: tuple[IPAddress, ...]
+    mac: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """Joins networks of one tenant, pairwise and directly: an instance never forwards for another.
+
+    *path* is ``red/r1``.  Distributed: the sender's hypervisor routes, and takes one off the TTL.
+    """
+
+    path: str
+    tenant: str
+    interfaces: tuple[RouterInterface, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeeringRule:
+    """What a peering lets ports of its first network open to ports of its second.  Fields as in `Rule`."""
+
+    protocol: Protocol
+    l4_ports: tuple[PortRange, ...] | None = None
+    icmp_types_v4: tuple[int, ...] | None = None
+    icmp_types_v6: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peering:
+    """Joins two networks, of two tenants as a rule, once the tenants of both approve.
+
+    *path* is ``peerings/0``.  Packets go through each network's own router (the one with the first path),
+    so both networks have one.  Connections are opened from ``between[0]`` to ``between[1]`` only, and an
+    empty *allow* opens nothing; both ends' security groups apply as well.
+    """
+
+    path: str
+    between: tuple[str, str]
+    approved_by: tuple[str, ...]
+    allow: tuple[PeeringRule, ...]
+
+    @property
+    def approved(self) -> bool:
+        """Whether both tenants have approved; else the peering is closed and its networks isolated."""
+        return {network.partition("/")[0] for network in self.between} <= set(self.approved_by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dedicated:
+    """Hypervisors that carry one tenant's instances and nobody else's.  *path* is ``dedicated/0``."""
+
+    path: str
+    tenant: str
+    hypervisors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """An underlay link between two sites, hypervisors or underlay switches.
 
@@ -214,6 +277,9 @@ class Scenario:
     networks: tuple[Network, ...] = ()
     security_groups: tuple[SecurityGroup, ...] = ()
     ports: tuple[Port, ...] = ()
+    routers: tuple[Router, ...] = ()
+    peerings: tuple[Peering, ...] = ()
+    dedicated: tuple[Dedicated, ...] = ()
     wishes: tuple[Wish, ...] = ()
     sources: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 

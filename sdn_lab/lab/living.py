@@ -1,0 +1,141 @@
+"""One lab that is up: built, programmed, held, ended.
+
+Invariants
+----------
+1.  A `Lab` that could be entered has datapaths that confirmed what they were sent.
+2.  Leaving it leaves nothing behind, however it is left.
+3.  Bad input and missing apparatus are raised before anything is built (`InputError`, `ApparatusError`);
+    what goes wrong later is a `LabError`.
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Self
+
+from sdn_lab import __version__
+from sdn_lab.backends import load_backend
+from sdn_lab.compiler import compile_scenario
+from sdn_lab.contracts import Progress, RunningLab
+from sdn_lab.control.apps import REPLAY
+from sdn_lab.control.apps import find as find_app
+from sdn_lab.control.controller import Controller
+from sdn_lab.flows import read_program
+from sdn_lab.lab.judge import Judgement
+from sdn_lab.lab.options import Options, silent
+from sdn_lab.lab.timing import Phases
+from sdn_lab.model.assignment import assign
+from sdn_lab.model.intent import Scenario
+from sdn_lab.model.verdict import Claim, Report
+from sdn_lab.scenario.claims import claims as derive_claims
+
+CONFIRM_MS = 60_000
+
+
+class Lab:
+    """A lab, from its scenario.  Enter it to build it; leave it to end it.
+
+    Raises InputError (flow text, an unknown controller) when made; ApparatusError, LabError when entered.
+    """
+
+    backend: RunningLab
+    controller: Controller
+
+    def __init__(
+        self, scenario: Scenario, options: Options | None = None, progress: Progress = silent
+    ) -> None:
+        self.options = options or Options()
+        self.scenario = scenario
+        self.assignment = assign(scenario)
+        flows = self.options.flows
+        self.program = (
+            compile_scenario(scenario, self.assignment)
+            if flows is None
+            else read_program(flows, self.assignment)
+        )
+        self._app = self.options.controller if flows is None else REPLAY
+        find_app(self._app)  # an app that does not exist is bad usage: said before anything is built
+        self.phases = Phases(progress)
+        self.versions: dict[str, str] = {}
+        self.claims: Sequence[Claim] = ()
+        self.steady = True
+        """Whether the controller leaves the tables alone: then a witness sent again meets the same lab."""
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=_import_ahead, args=(self.options.methods,), daemon=True).start()
+        self.versions = _versions()
+        with self.phases.phase("claims"):
+            self.claims = derive_claims(self.scenario)
+        with self.phases.phase("start"):
+            self.backend = load_backend(self.options.backend).start(
+                self.scenario, self.assignment, seed=self.options.seed, progress=self.phases.progress
+            )
+        self.backend.__enter__()
+        try:
+            self._control()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        began = time.perf_counter()
+        try:
+            if hasattr(self, "controller"):
+                self.controller.stop()
+        finally:
+            self.backend.__exit__(kind, error, trace)
+        self.phases.timings_ms["stop"] = round((time.perf_counter() - began) * 1000, 1)
+
+    def check(self) -> Report:
+        """Judge the lab as it is now, by every chosen method.  Raises LabError if it fails meanwhile."""
+        phases = Phases(self.phases.progress)
+        judgement = Judgement(self, phases)
+        judgement.judge()
+        return judgement.report()
+
+    def _control(self) -> None:
+        """Start the controller, connect every datapath, wait until all hold what they should."""
+        self.versions.update(self.backend.versions())
+        self.controller = Controller(
+            self.backend.spawn,
+            app=self._app,
+            host=self.backend.controller_host,
+            l4_port=0,
+            scenario=self.scenario,
+            assignment=self.assignment,
+            program=self.program,
+        )
+        with self.phases.phase("controller"):
+            self.controller.start()
+        with self.phases.phase("push"):
+            self.backend.connect(self.controller.host, self.controller.l4_port, self.controller.settle)
+            self.controller.wait_confirmed(timeout_ms=CONFIRM_MS, progress=self.phases.progress)
+        self.steady = self.controller.pushes
+
+
+def _import_ahead(methods: Sequence[str]) -> None:
+    """Import what verifying needs while the lab starts, which is waiting for other processes."""
+    if "probe" in methods:
+        from sdn_lab.observe.frames import prepare
+
+        prepare()
+    if "graph" in methods:
+        import sdn_lab.verify.graph  # noqa: F401
+
+
+def _versions() -> dict[str, str]:
+    found = {"sdn_lab": __version__, "Python": platform.python_version()}
+    for name in ("os-ken", "networkx", "scapy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found

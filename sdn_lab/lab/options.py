@@ -1,0 +1,26 @@
+"""How to build and judge a lab, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdn_lab.control.apps import DEFAULT
+
+METHODS = ("graph", "probe")
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run.  *flows* is a folder of ``<hypervisor>.flows`` to load instead of compiling."""
+
+    backend: str = "sim"
+    methods: tuple[str, ...] = METHODS
+    seed: int = 0
+    controller: str = DEFAULT
+    flows: Path | None = None
+    pcap_dir: Path | None = None
