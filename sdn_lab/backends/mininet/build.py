@@ -160,10 +160,14 @@ def _finish_instance(planned: PlannedInstance, built: Built) -> None:
             if not any(":" in a for a in port.addresses):
                 sysctl(f"net/ipv6/conf/{port.interface}/disable_ipv6", 1)
     commands = ["link set lo up"]
-    for port in planned.ports:
+    for metric, port in enumerate(planned.ports, start=100):  # two legs may reach one prefix: the first wins
         run([*node.into, "ethtool", "-K", port.interface, "tx", "off"], _ETHTOOL_S)
         commands.append(f"link set {port.interface} mtu {built.plan.inner_mtu} up")
         commands += [
             f"address add {a} dev {port.interface}" + (" nodad" if ":" in a else "") for a in port.addresses
+        ]
+        commands += [
+            f"route add {prefix} via {gateway} dev {port.interface} metric {metric}"
+            for prefix, gateway in port.routes
         ]
     node.configure(commands)

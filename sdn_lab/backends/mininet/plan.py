@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
+from sdn_lab.backends.routes import routes_of
 from sdn_lab.model.assignment import UNDERLAY_PREFIX, Assignment
 from sdn_lab.model.intent import IPAddress, Network, Port, Scenario
 
@@ -34,7 +35,7 @@ ENCAPSULATION_L4_PORT: Mapping[str, int] = {"vxlan": 4789, "geneve": 6081}
 class PlannedPort:
     """A tenant's port: *interface* in the instance, *peer* at its hypervisor.
 
-    *addresses* carry the prefix length of the network's cidr.
+    *addresses* carry the prefix length of the network's cidr; *routes* are pairs (prefix, gateway).
     """
 
     path: str
@@ -43,6 +44,7 @@ class PlannedPort:
     of_port: int
     mac: str
     addresses: tuple[str, ...]
+    routes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +98,17 @@ class Plan:
                 PlannedInstance(
                     node=i["node"],
                     hypervisor=i["hypervisor"],
-                    ports=tuple(PlannedPort(**{**p, "addresses": tuple(p["addresses"])}) for p in i["ports"]),
+                    ports=tuple(_port_from_json(p) for p in i["ports"]),
                 )
                 for i in value["instances"]
             ),
             **rest,
         )
+
+
+def _port_from_json(value: Mapping[str, Any]) -> PlannedPort:
+    routes = tuple((prefix, gateway) for prefix, gateway in value["routes"])
+    return PlannedPort(**{**value, "addresses": tuple(value["addresses"]), "routes": routes})
 
 
 def plan(scenario: Scenario, assignment: Assignment) -> Plan:
@@ -146,6 +153,7 @@ def _instances(scenario: Scenario, assignment: Assignment) -> tuple[PlannedInsta
                     of_port=assignment.locate(port.path)[1].of_port,
                     mac=port.mac,
                     addresses=tuple(_with_prefix(ip, scenario.network(port.network)) for ip in port.ips),
+                    routes=tuple((str(r.prefix), str(r.gateway)) for r in routes_of(scenario, port)),
                 )
                 for index, port in enumerate(ports)
             ),

@@ -4,7 +4,8 @@ It answers ARP and neighbour solicitations for its own addresses, ICMP echo, TCP
 it is sent, any other resets) and UDP (likewise, or port unreachable); it can ask the same of others.  It is
 *deaf* until told otherwise: then frames are seen at its port but not answered, so that probes hear no echo.
 
-Not here: routes (every address is on its link), retransmission (nothing is lost), congestion, fragments.
+It sends through a gateway where it has a route, and takes every other address to be on its link.
+Not here: retransmission (nothing is lost), congestion, fragments.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from sdn_lab.backends.routes import Route
 from sdn_lab.model.intent import IPAddress
 from sdn_lab.openflow import packet
 from sdn_lab.openflow.fields import ETH_ARP, ETH_IP, ETH_IPV6
@@ -42,6 +44,7 @@ class Instance:
     mac: str
     ips: tuple[IPAddress, ...]
     send: Callable[[bytes], None]
+    routes: tuple[Route, ...] = ()
     deaf: bool = True
     listening: set[tuple[int, int]] = field(default_factory=set)  # (protocol, port)
     heard: list[tuple[str, IPAddress, int, bytes]] = field(default_factory=list)
@@ -49,7 +52,7 @@ class Instance:
     served: set[str] = field(default_factory=set)
     """What it did for others: ``echo``, ``data``."""
     _known: dict[IPAddress, bytes] = field(default_factory=dict)
-    _waiting: list[tuple[IPAddress, int, bytes]] = field(default_factory=list)
+    _waiting: list[tuple[IPAddress, IPAddress, int, bytes]] = field(default_factory=list)  # next hop first
     _opening: dict[Peer, tuple[_Stream, bytes]] = field(default_factory=dict)
     _streams: dict[Peer, _Stream] = field(default_factory=dict)
 
@@ -92,19 +95,20 @@ class Instance:
         return src
 
     def _transmit(self, dst: IPAddress, proto: int, payload: bytes) -> None:
-        """Send to *dst*, after asking who has it."""
-        known = self._known.get(dst)
+        """Send to *dst*, after asking who has it, or who has its gateway."""
+        hop = next((r.gateway for r in self.routes if dst in r.prefix), dst)
+        known = self._known.get(hop)
         if known is not None:
             self._ip(known, dst, proto, payload)
             return
-        self._waiting.append((dst, proto, payload))
+        self._waiting.append((hop, dst, proto, payload))
         src = self._source(dst)
-        if isinstance(dst, IPv4Address):
-            ask = packet.arp(1, self.mac, str(src), 0, dst)
+        if isinstance(hop, IPv4Address):
+            ask = packet.arp(1, self.mac, str(src), 0, hop)
             self.send(packet.ethernet(self.mac, _BROADCAST, ETH_ARP, ask, pad=True))
         else:
-            group = packet.solicited_node(dst)
-            ask = packet.neighbour_solicit(src, dst, self.mac)
+            group = packet.solicited_node(hop)
+            ask = packet.neighbour_solicit(src, hop, self.mac)
             mac = b"\x33\x33" + group.packed[12:]
             self.send(
                 packet.ethernet(self.mac, mac, ETH_IPV6, packet.ipv6(src, group, ICMPV6, ask, hop_limit=255))
@@ -122,7 +126,7 @@ class Instance:
         self._known[ip] = mac
         ready = [w for w in self._waiting if w[0] == ip]
         self._waiting = [w for w in self._waiting if w[0] != ip]
-        for dst, proto, payload in ready:
+        for _, dst, proto, payload in ready:
             self._ip(mac, dst, proto, payload)
 
     # -- answering

@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from sdn_lab.backends.routes import routes_of
 from sdn_lab.backends.sim import physical
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.instance import Instance
@@ -100,7 +101,7 @@ class Network:
             self._places[port.path] = above, attachment.of_port
             self._behind[hypervisor, attachment.of_port] = port.path
             send = partial(self.from_instance, port.path)
-            self.instances[port.path] = Instance(port.mac, port.ips, send)
+            self.instances[port.path] = Instance(port.mac, port.ips, send, routes=routes_of(scenario, port))
 
     @property
     def switches(self) -> dict[str, Switch]:
