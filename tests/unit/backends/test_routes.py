@@ -1,4 +1,4 @@
-"""What instances know of other networks: from routers and approved peerings, in families that both ends have."""
+"""What instances know of other networks: by routers and approved peerings, in families of both ends."""
 
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
