@@ -27,7 +27,6 @@ _LATER_FLAGS = {
     "--datapath": "another datapath than netdev",
     "--name": "labs with names",
     "--gate": "the gate before sending",
-    "--set": "generators",
 }
 
 
@@ -77,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = words.add_parser("run", help="build, push, verify by every method, report, tear down")
     run.set_defaults(verb=verbs.run)
+    _settings(run)
     run.add_argument("scenario", help="a file, or the name of a scenario that ships")
     run.add_argument(
         "--backend", type=_backend, default="sim", metavar="B", help="sim or mininet (default: sim)"
@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 
     compile_ = words.add_parser("compile", help="write one file of flow entries for each hypervisor")
     compile_.set_defaults(verb=verbs.compile_)
+    _settings(compile_)
     compile_.add_argument("scenario")
     compile_.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
 
@@ -111,6 +112,26 @@ def _parser() -> argparse.ArgumentParser:
     list_ = words.add_parser("list", help="list the scenarios and controllers that ship")
     list_.set_defaults(verb=verbs.list_)
     return parser
+
+
+def _settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        type=_setting,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="for a scenario that a generator writes; may be repeated",
+    )
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise usage_error(f"--set {text} is not KEY=VALUE", fix="for example --set tenants=4 instances=48")
+    return name, value
 
 
 def _backend(name: str) -> str:

@@ -7,6 +7,7 @@ import ast
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from sdn_lab.model.diagnostic import Diagnostic, InputError
@@ -25,7 +26,7 @@ def run(words: argparse.Namespace) -> int:
             "--flows and --controller exclude each other",
             fix="with --flows the tables come from the folder, and no controller corrects them",
         )
-    scenario = _scenario(words.scenario)
+    scenario = _scenario(words.scenario, words.settings)
     for _, path in words.report:
         _writable(path)
     options = lab.Options(
@@ -50,7 +51,7 @@ def compile_(words: argparse.Namespace) -> int:
     from sdn_lab.flows import write_program
     from sdn_lab.model.assignment import assign
 
-    scenario = _scenario(words.scenario)
+    scenario = _scenario(words.scenario, words.settings)
     program = compile_scenario(scenario, assign(scenario))
     for path, entries in write_program(scenario, program, words.output):
         print(f"{path}: {entries} flow entries")
@@ -110,12 +111,12 @@ def list_(_: argparse.Namespace) -> int:
     return 0
 
 
-def _scenario(name: str) -> Scenario:
+def _scenario(name: str, settings: Sequence[tuple[str, str]] = ()) -> Scenario:
     from sdn_lab.scenario import find, load
 
     path = find(name)
     here = Path(os.path.relpath(path))  # as a person would write it, in messages and in the report
-    return load(min(path, here, key=lambda p: len(p.parts)))
+    return load(min(path, here, key=lambda p: len(p.parts)), dict(settings))
 
 
 def _size(scenario: Scenario) -> str:

@@ -1,7 +1,7 @@
 """The scenarios that ship: found by name, wherever sdn_lab is installed.
 
 A wheel carries them as ``sdn_lab/_content/topologies``; a checkout has them in ``topologies`` at its
-root.  Nothing is registered: a file that is there has a name.
+root.  Nothing is registered: a file that is there has a name, be it YAML or a generator.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from pathlib import Path
 
 from sdn_lab.model.diagnostic import InputError
 from sdn_lab.scenario.complaint import Complaints, listed, quote
+from sdn_lab.scenario.generator import GENERATOR
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-SUFFIXES = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml", GENERATOR)
 
 
 def shipped() -> list[str]:
     """Return the names of the scenarios that ship, sorted."""
-    return sorted(path.stem for path in _folder().glob("*.yaml"))
+    return sorted(path.stem for path in _folder().iterdir() if path.suffix in SUFFIXES)
 
 
 def find(name_or_path: str) -> Path:
@@ -31,7 +32,7 @@ def find(name_or_path: str) -> Path:
         return path
     names = shipped()
     if name_or_path in names:
-        return _folder() / f"{name_or_path}.yaml"
+        return next(p for p in _folder().iterdir() if p.stem == name_or_path and p.suffix in SUFFIXES)
     close = get_close_matches(name_or_path, names, n=1)
     complaints = Complaints()
     complaints.add(

@@ -7,12 +7,14 @@ Every step complains and goes on with what is left, so that one reading tells ev
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sdn_lab.model.diagnostic import Span
 from sdn_lab.model.intent import Scenario
 from sdn_lab.scenario.complaint import Complaints, Place
 from sdn_lab.scenario.decode import decode
+from sdn_lab.scenario.generator import GENERATOR, refuse_settings, written_by
 from sdn_lab.scenario.groups import resolve_groups
 from sdn_lab.scenario.intents import resolve_intents
 from sdn_lab.scenario.later import refuse_later_features
@@ -23,8 +25,15 @@ from sdn_lab.scenario.underlay import resolve_underlay
 from sdn_lab.scenario.yaml_reader import read, source_lines
 
 
-def load(path: Path) -> Scenario:
-    """Read a scenario file.  Raises InputError with every diagnostic, in the order of the file."""
+def load(path: Path, settings: Mapping[str, str] | None = None) -> Scenario:
+    """Read a scenario file, or run a generator with *settings*.
+
+    Raises InputError with every diagnostic, in the order of the file.
+    """
+    if path.suffix == GENERATOR:
+        return loads(*written_by(path, settings or {}))
+    if settings:
+        refuse_settings(path)
     complaints = Complaints()
     text = ""
     try:

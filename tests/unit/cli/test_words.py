@@ -22,7 +22,6 @@ def test_a_verb_of_a_later_issue_is_refused_as_not_yet(verb: str, capsys: pytest
         ["--ryu", "ryu"],
         ["--datapath=system"],
         ["--name", "x"],
-        ["--set", "n=1"],
         ["--methods", "graph,proof"],
         ["--report", "sarif=x"],
         ["--report", "png=x"],
