@@ -39,7 +39,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 from sdn_lab.backends.mininet.build import THREADS, Built, build, know_peers
-from sdn_lab.backends.mininet.channel import Channel, Closed, frame_of, text_of
+from sdn_lab.backends.mininet.channel import Channel, Closed
 from sdn_lab.backends.mininet.exchange import Exchange
 from sdn_lab.backends.mininet.hearing import deafen, hear
 from sdn_lab.backends.mininet.namespaces import LAB, settle_in, unshare
@@ -47,8 +47,8 @@ from sdn_lab.backends.mininet.nodes import Instance
 from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
 from sdn_lab.backends.mininet.plan import Plan
 from sdn_lab.backends.mininet.watch import Watch
+from sdn_lab.backends.mininet.windows import telling, window_of
 from sdn_lab.model.diagnostic import ApparatusError, LabError
-from sdn_lab.model.observation import Injection, PointKind, WatchPoint, Window
 from sdn_lab.process import Running, die_with_parent, ending, launch
 
 _TICK_MS = 200
@@ -59,11 +59,6 @@ _GUARD_S = 0.1
 _PATIENCE_S = 0.8
 
 Reply = tuple[dict[str, Any], list[int]]
-
-
-def point_of(value: list[str]) -> WatchPoint:
-    """Read a watch point from JSON."""
-    return WatchPoint(kind=PointKind(value[0]), name=value[1])
 
 
 class _Daemon:
@@ -237,23 +232,7 @@ class _Daemon:
         if self._fresh:
             self._exchange.forget()
             self._fresh = False
-        window = Window(
-            injections=tuple(
-                Injection(point=point_of([kind, name]), frame=frame_of(frame))
-                for kind, name, frame in request["injections"]
-            ),
-            markers=tuple(
-                (point_of([kind, name]), frame_of(nonce)) for kind, name, nonce in request["markers"]
-            ),
-            timeout_ms=request["timeout_ms"],
-        )
-        seen = self._exchange.run(window, self._watch.check)
-        return {
-            "captures": [[c.point.kind.value, c.point.name, text_of(c.frame)] for c in seen.captures],
-            "missing": [[p.kind.value, p.name, text_of(n)] for p, n in seen.missing],
-            "lost": seen.lost,
-            "waited_ms": seen.waited_ms,
-        }, []
+        return telling(self._exchange.run(window_of(request), self._watch.check)), []
 
     def load(self, request: Mapping[str, Any]) -> Reply:
         """Add ``flows`` (ovs-ofctl text) to the integration bridge of ``hypervisor``."""

@@ -115,7 +115,7 @@ class Exchange:
                     quiet_from = now
                 elif now >= quiet_from + GRACE_S:
                     break
-            self._hear(min(deadline, next_check, now + GRACE_S) - now, captures, pending)
+            self._hear(min(deadline - now, next_check - now, GRACE_S), captures, pending)
         self._hear(0, captures, pending)
         check()
         return Captured(
@@ -134,7 +134,7 @@ class Exchange:
     def forget(self) -> None:
         """Throw away what waits, and the count of losses: real services and the push have talked."""
         for ear in self._ears.values():
-            while any(True for _ in ear.tap.frames()):
+            while ear.tap.frames():
                 pass
             ear.tap.lost()
         self._datapath.lost()

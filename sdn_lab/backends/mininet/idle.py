@@ -8,24 +8,32 @@ Reference: proc(5), /proc/pid/stat, field 3.
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
-_ASLEEP, _ENDED = "S", "ZX"
+_ASLEEP, _ENDED = b"S", b"ZX"
 
 
 def main_thread_sleeps(pid: int) -> bool:
     """Say whether the main thread of *pid* waits for something to do.  A process that is gone does not."""
-    return _state(Path(f"/proc/{pid}/stat")) == _ASLEEP
+    return _state(f"/proc/{pid}/stat") == _ASLEEP
 
 
 def all_threads_sleep(pid: int) -> bool:
     """Say whether all threads of *pid* wait for something to do, or are gone."""
-    states = [_state(task / "stat") for task in Path(f"/proc/{pid}/task").glob("*")]
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 (names, not paths)
+    except FileNotFoundError:
+        return True
+    states = [_state(f"/proc/{pid}/task/{thread}/stat") for thread in threads]
     return all(state is None or state == _ASLEEP or state in _ENDED for state in states)
 
 
-def _state(stat: Path) -> str | None:
+def _state(path: str) -> bytes | None:
     try:
-        return stat.read_text().rpartition(")")[2].split(maxsplit=1)[0]
+        stat = os.open(path, os.O_RDONLY)
+        try:
+            return os.read(stat, 512).rpartition(b")")[2].split(maxsplit=1)[0]
+        finally:
+            os.close(stat)
     except OSError:
         return None

@@ -26,13 +26,14 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import sdn_lab
-from sdn_lab.backends.mininet.channel import Channel, Closed, frame_of, text_of
+from sdn_lab.backends.mininet.channel import Channel, Closed
 from sdn_lab.backends.mininet.dump import snapshot_of
 from sdn_lab.backends.mininet.plan import Plan
+from sdn_lab.backends.mininet.windows import asking, captured_of
 from sdn_lab.contracts import Progress
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.diagnostic import ApparatusError, LabError
-from sdn_lab.model.observation import Capture, Captured, PointKind, WatchPoint, Window
+from sdn_lab.model.observation import Captured, Window
 from sdn_lab.openflow.snapshot import Snapshot
 from sdn_lab.process import LastWords, ending, spawn
 
@@ -125,21 +126,8 @@ class MininetLab:
 
     def exchange(self, window: Window) -> Captured:
         """Inject, wait for the markers, return what was seen."""
-        arguments = {
-            "injections": [[i.point.kind.value, i.point.name, text_of(i.frame)] for i in window.injections],
-            "markers": [[p.kind.value, p.name, text_of(n)] for p, n in window.markers],
-            "timeout_ms": window.timeout_ms,
-        }
-        seen, _ = self._ask("exchange", arguments, limit_s=window.timeout_ms / 1000 + _REQUEST_S)
-        return Captured(
-            captures=tuple(
-                Capture(point=_point(kind, name), frame=frame_of(frame))
-                for kind, name, frame in seen["captures"]
-            ),
-            missing=tuple((_point(kind, name), frame_of(nonce)) for kind, name, nonce in seen["missing"]),
-            lost=seen["lost"],
-            waited_ms=seen["waited_ms"],
-        )
+        limit_s = window.timeout_ms / 1000 + _REQUEST_S
+        return captured_of(self._ask("exchange", asking(window), limit_s=limit_s)[0])
 
     def versions(self) -> Mapping[str, str]:
         """Name what forwards."""
@@ -273,7 +261,3 @@ class LabChild:
     def last_words(self) -> str:
         """Return the last lines that it wrote to stderr, for a message."""
         return self._stderr.text(0.0 if self.poll() is None else 1.0)
-
-
-def _point(kind: str, name: str) -> WatchPoint:
-    return WatchPoint(kind=PointKind(kind), name=name)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
 
 from sdn_lab.backends.mininet.hearing import MARK
 from sdn_lab.model.diagnostic import LabError
@@ -30,7 +29,7 @@ _PACKET_MR_PROMISC = 1
 _SO_RCVBUFFORCE = 33
 _SO_SNDBUFFORCE = 32
 _RECEIVE_BYTES = 8 << 20
-_AUXDATA = struct.Struct("=IIIHHHH")  # tpacket_auxdata: status len snaplen mac net vlan_tci vlan_tpid
+_AUXDATA = struct.Struct("=I12xHH")  # of tpacket_auxdata: status, vlan_tci, vlan_tpid
 _STATUS_VLAN_VALID, _STATUS_TPID_VALID = 0x10, 0x40
 _LARGEST = 1 << 17  # segments that the kernel has not cut yet, on the management wire
 _MOST_AT_ONCE = 512
@@ -73,16 +72,18 @@ class Tap:
                 f"a frame of {len(frame)} bytes could not be sent at {self.interface}: {error.strerror}"
             ) from error
 
-    def frames(self) -> Iterator[bytes]:
-        """Yield frames that are waiting, tags as on the wire; not without end in a broadcast storm."""
-        for _ in range(_MOST_AT_ONCE):
-            try:
+    def frames(self) -> list[bytes]:
+        """Return frames that are waiting, tags as on the wire; not without end in a broadcast storm."""
+        waiting: list[bytes] = []
+        try:
+            while len(waiting) < _MOST_AT_ONCE:
                 data, beside, _, _ = self._socket.recvmsg(_LARGEST, 64)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                raise LabError(f"interface {self.interface} is gone: {error.strerror}") from error
-            yield _tagged(data, beside)
+                waiting.append(_tagged(data, beside))
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise LabError(f"interface {self.interface} is gone: {error.strerror}") from error
+        return waiting
 
     def lost(self) -> int:
         """Return how many frames did not fit the socket's buffer since the last call."""
@@ -95,7 +96,7 @@ def _tagged(data: bytes, beside: list[tuple[int, int, bytes]]) -> bytes:
     for level, kind, value in beside:
         if (level, kind) != (_SOL_PACKET, _PACKET_AUXDATA) or len(value) < _AUXDATA.size:
             continue
-        status, _, _, _, _, tci, tpid = _AUXDATA.unpack_from(value)
+        status, tci, tpid = _AUXDATA.unpack_from(value)
         if status & _STATUS_VLAN_VALID:
             ethertype = tpid if status & _STATUS_TPID_VALID else 0x8100
             return data[:12] + struct.pack(">HH", ethertype, tci) + data[12:]

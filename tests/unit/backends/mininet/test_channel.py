@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sdn_lab.backends.mininet.channel import Channel, Closed, frame_of, text_of
+from sdn_lab.backends.mininet.channel import Channel, Closed
 
 
 @pytest.fixture
@@ -27,10 +27,10 @@ def test_messages_keep_their_order_and_borders(pair):
 
 def test_a_message_larger_than_the_socket_holds_arrives_whole(pair):
     one, other = pair
-    frames = [text_of(os.urandom(1500)) for _ in range(2000)]
-    sender = threading.Thread(target=one.send, args=({"frames": frames},))
+    text, frames = "x" * (1 << 20), [os.urandom(1500) for _ in range(2000)]
+    sender = threading.Thread(target=one.send, args=({"text": text, "frames": frames},))
     sender.start()
-    assert other.receive()[0]["frames"] == frames
+    assert other.receive()[0] == {"text": text, "frames": frames}
     sender.join()
 
 
@@ -50,19 +50,20 @@ def test_descriptors_travel_with_their_own_message(pair):
 
 
 def test_the_end_of_the_other_side_is_closed_even_inside_a_message():
-    one, other = socket.socketpair()
-    one.sendall(b"\0\0\0\x10{")
-    one.close()
-    with pytest.raises(Closed):
-        Channel(other).receive()
-    other.close()
+    for sent in (b"\0\0", b"\0\0\0\x10\0\0\0\0{", b"\0\0\0\x0e\0\0\0\x04" + b'{"frames":[4]}' + b"fra"):
+        one, other = socket.socketpair()
+        one.sendall(sent)
+        one.close()
+        with pytest.raises(Closed):
+            Channel(other).receive()
+        other.close()
 
 
 def test_sending_to_nobody_is_closed(pair):
     one, other = pair
     other.close()
     with pytest.raises(Closed):
-        one.send({"frames": "x" * (1 << 20)})
+        one.send({"frames": [bytes(1 << 20)]})
 
 
 def test_waiting_has_a_limit(pair):
@@ -72,6 +73,17 @@ def test_waiting_has_a_limit(pair):
         one.receive()
 
 
-def test_frames_survive():
-    for frame in (b"", bytes(range(256))):
-        assert frame_of(text_of(frame)) == frame
+@pytest.mark.parametrize("frames", [[], [b""], [bytes(range(256)), b"", b"frame"]])
+def test_frames_travel_with_their_own_message(pair, frames):
+    one, other = pair
+    one.send({"n": 1, "frames": frames})
+    one.send({"n": 2})
+    assert [other.receive()[0] for _ in range(2)] == [{"n": 1, "frames": frames}, {"n": 2}]
+
+
+def test_a_message_whose_frames_are_not_as_long_as_it_says_is_refused(pair):
+    """Else a frame would be cut, or begin where another ends, and be taken for what was on the wire."""
+    one, other = pair
+    one._socket.sendall(b"\0\0\0\x0e\0\0\0\x03" + b'{"frames":[4]}' + b"fra")
+    with pytest.raises(ValueError, match="3 bytes of frames"):
+        other.receive()
