@@ -5,8 +5,8 @@ Writes:  `model.observation.Observations`, which `verify.probe` adds up into ver
 Imports: `model`, `openflow`, `contracts`; scapy has its only home here (`frames`, `capture_file`).
 
 The order of reading: `case` (what a probe is), `world` (what probes know), `probes` (the families),
-`markers` and `runner` (sending and looking), `sighting` (what a captured frame means), `campaign` (all of
-it).
+`markers`, `turns` and `runner` (sending and looking), `sighting` (what a captured frame means),
+`campaign` (all of it).
 """
 
 from sdn_lab.observe.campaign import run_probes

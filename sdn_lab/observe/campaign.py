@@ -22,6 +22,7 @@ from sdn_lab.observe.markers import Markers
 from sdn_lab.observe.probes import PROBES
 from sdn_lab.observe.runner import Runner
 from sdn_lab.observe.sighting import Reader
+from sdn_lab.observe.turns import Steps, take_turns
 from sdn_lab.observe.world import World
 from sdn_lab.openflow.snapshot import Snapshot
 
@@ -46,10 +47,15 @@ def run_probes(
     """
     world = World(scenario, claims, assignment, harvest(snapshot), seed=seed, management=management)
     applying = [probe for probe in probes if probe.applies(scenario)]
-    planned = plan(world, applying)
-    cases, left_out = choose(planned, allowance(len(claims)))
+    planned: list[Case] = []
+
+    def planning() -> Steps[None]:
+        planned.extend(plan(world, applying))
+        yield from ()
+
     markers = Markers(world)
-    markers.calibrate(exchange)
+    take_turns(exchange, (markers.calibrate(), planning()))
+    cases, left_out = choose(planned, allowance(len(claims)))
     reader = Reader(scenario, assignment)
     runner = Runner(exchange, world, markers, reader, progress)
     seen = runner.run(cases)

@@ -18,12 +18,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from sdn_lab.contracts import Exchange
 from sdn_lab.model.intent import Port
 from sdn_lab.model.observation import Captured, Injection, PointKind, WatchPoint, Window
 from sdn_lab.observe import frames
 from sdn_lab.observe.frames import Ends
 from sdn_lab.observe.nonce import found_in
+from sdn_lab.observe.turns import Steps
 from sdn_lab.observe.world import World, address_of
 
 WINDOW_FRAMES = 512  # bounds what a lost window costs; a backend counts what it loses
@@ -61,7 +61,7 @@ class Markers:
         """Ports that can be asked for a marker."""
         return [port for port in self._world.ports if self._senders[port.path]]
 
-    def calibrate(self, exchange: Exchange) -> None:
+    def calibrate(self) -> Steps[None]:
         """Try every marker once and keep those that arrive; a second try for those that did not."""
         wanted = [(port, sender) for port in self._world.ports for sender in self._senders[port.path]]
         arrived: set[tuple[str, str]] = set()
@@ -71,11 +71,9 @@ class Markers:
                     (port, sender, *self._make(port, sender))
                     for port, sender in wanted[start:][:WINDOW_FRAMES]
                 ]
-                got = exchange.exchange(
-                    Window(
-                        injections=tuple(injection for _, _, injection, _ in batch),
-                        markers=tuple((_at(port), nonce) for port, _, _, nonce in batch),
-                    )
+                got = yield Window(
+                    injections=tuple(injection for _, _, injection, _ in batch),
+                    markers=tuple((_at(port), nonce) for port, _, _, nonce in batch),
                 )
                 missing = {nonce for _, nonce in got.missing}
                 arrived |= {(p.path, s.path if s else "") for p, s, _, nonce in batch if nonce not in missing}

@@ -2,9 +2,12 @@
 
 How
 ---
-Step k of many cases shares a window of at most 512 frames; the next window starts when this one's markers
-have arrived at every port.  More ports than fit beside the probes get their markers in windows of their own
-right after.  So absence is only ever claimed between sending and a marker that did arrive.
+Step k of many cases, a *batch*, shares a window of at most 512 frames; the next window starts when this one's
+markers have arrived at every port.  More ports than fit beside the probes get their markers in windows of
+their own right after.  So absence is only ever claimed between sending and a marker that did arrive.
+
+Two batches of one phase take turns (`turns`): a window of the one is out while what was seen of the other is
+read.  Within a batch everything is in order; between batches of one phase there is no order to keep.
 
 What an unreliable apparatus costs
 ----------------------------------
@@ -36,6 +39,7 @@ from sdn_lab.observe.case import Case, Shot
 from sdn_lab.observe.markers import WINDOW_FRAMES, Markers
 from sdn_lab.observe.nonce import found_in
 from sdn_lab.observe.sighting import Meaning, Reader
+from sdn_lab.observe.turns import Steps, take_turns
 from sdn_lab.observe.world import World
 
 ATTEMPTS = 3
@@ -44,10 +48,8 @@ RIDING_MARKERS = 128  # so many share a window with probes; further ones follow 
 
 @dataclass(slots=True)
 class Seen:
-    """What a batch of packets led to: captures by nonce, and what could not see."""
+    """What could not see while some packets were sent."""
 
-    captures: dict[bytes, list[Capture]] = field(default_factory=lambda: defaultdict(list))
-    meanings: dict[bytes, Meaning] = field(default_factory=dict)  # of what was captured so far
     blind: frozenset[str] = frozenset()
     lossy: bool = False
     choices: tuple[str, ...] = ()  # see `model.observation.Captured`
@@ -67,61 +69,76 @@ class Runner:
     markers: Markers
     reader: Reader
     progress: Progress
+    _captures: dict[bytes, list[Capture]] = field(default_factory=lambda: defaultdict(list))  # by nonce
+    _meanings: dict[bytes, Meaning] = field(default_factory=dict)  # of what was captured so far
+    _observed: int = 0
 
     def run(self, cases: Sequence[Case]) -> list[Observation]:
         """Send *cases*, lower phases first, and return one observation a packet."""
-        observations: list[Observation] = []
         total = sum(len(case.shots) for case in cases)
-        for batch in self._batches(cases):
-            failed: set[int] = set()  # cases that did not go as they should
-            for step in range(max(len(case.shots) for case in batch)):
-                current = [(n, case) for n, case in enumerate(batch) if step < len(case.shots)]
-                shots = [case.shots[step] for _, case in current]
-                seen = self._send(shots)
-                for n, case in current:
-                    observation = self._observe(case, step, seen, sequence_broken=n in failed)
-                    required = observation.expected is Expected.DELIVERED
-                    if observation.sightings or (required and not observation.delivered):
-                        failed.add(n)
-                    observations.append(observation)
-                self.progress("probes", len(observations), total)
+        observations: list[Observation] = []
+        for phase in sorted({case.phase for case in cases}):
+            mine = sorted((c for c in cases if c.phase == phase), key=lambda c: len(c.shots))
+            batches = (self._run_batch(batch, total) for batch in self._batches(mine))
+            for observed in take_turns(self.exchange, batches):
+                observations += observed
         return observations
 
     def _batches(self, cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
-        """Yield cases that run side by side: of one phase and of similar length."""
         room = max(1, WINDOW_FRAMES - min(RIDING_MARKERS, len(self.world.ports)))
-        for phase in sorted({case.phase for case in cases}):
-            mine = sorted((c for c in cases if c.phase == phase), key=lambda c: len(c.shots))
-            for start in range(0, len(mine), room):
-                yield mine[start : start + room]
+        for start in range(0, len(cases), room):
+            yield cases[start : start + room]
 
-    def _send(self, shots: Sequence[Shot]) -> Seen:
+    def _run_batch(self, batch: Sequence[Case], total: int) -> Steps[list[Observation]]:
+        """Run cases of one phase and of similar length side by side."""
+        observations: list[Observation] = []
+        failed: set[int] = set()  # cases that did not go as they should
+        for step in range(max(len(case.shots) for case in batch)):
+            current = [(n, case) for n, case in enumerate(batch) if step < len(case.shots)]
+            seen = yield from self._send([case.shots[step] for _, case in current])
+            for n, case in current:
+                observation = self._observe(case, step, seen, sequence_broken=n in failed)
+                required = observation.expected is Expected.DELIVERED
+                if observation.sightings or (required and not observation.delivered):
+                    failed.add(n)
+                observations.append(observation)
+                self._forget(case.shots[step])
+            self._observed += len(current)
+            self.progress("probes", self._observed, total)
+        return observations
+
+    def _send(self, shots: Sequence[Shot]) -> Steps[Seen]:
         """Send *shots* at once; then those legitimate ones again, alone, that did not arrive."""
         seen = Seen()
-        self._try(shots, seen)
+        yield from self._try(shots, seen)
         for _ in range(ATTEMPTS - 1):
             late = [
                 shot
                 for shot in shots
-                if shot.expected is Expected.DELIVERED and not self._meaning(shot, seen).delivered
+                if shot.expected is Expected.DELIVERED and not self._meaning(shot).delivered
             ]
             if not late:
                 break
-            self._try(late, seen)
+            yield from self._try(late, seen)
         return seen
 
-    def _meaning(self, shot: Shot, seen: Seen) -> Meaning:
-        if shot.nonce not in seen.meanings:
-            seen.meanings[shot.nonce] = self.reader.read(shot, seen.captures.get(shot.nonce, []))
-        return seen.meanings[shot.nonce]
+    def _meaning(self, shot: Shot) -> Meaning:
+        meaning = self._meanings.get(shot.nonce)
+        if meaning is None:
+            meaning = self._meanings[shot.nonce] = self.reader.read(shot, self._captures.get(shot.nonce, ()))
+        return meaning
 
-    def _try(self, shots: Sequence[Shot], seen: Seen) -> None:
+    def _forget(self, shot: Shot) -> None:
+        self._captures.pop(shot.nonce, None)
+        self._meanings.pop(shot.nonce, None)
+
+    def _try(self, shots: Sequence[Shot], seen: Seen) -> Steps[None]:
         injections = tuple(
             Injection(point=WatchPoint(kind=PointKind.PORT, name=shot.src), frame=shot.frame)
             for shot in shots
         )
         for _ in range(ATTEMPTS):
-            missing, lossy = self._windows(injections, seen)
+            missing, lossy = yield from self._windows(injections, seen)
             seen.blind, seen.lossy = frozenset(missing | self._always_blind()), lossy
             if not missing and not lossy:
                 return
@@ -129,7 +146,7 @@ class Runner:
     def _always_blind(self) -> set[str]:
         return self.markers.dead | {f"underlay:{name}" for name in self.markers.unseen_underlays}
 
-    def _windows(self, injections: tuple[Injection, ...], seen: Seen) -> tuple[set[str], bool]:
+    def _windows(self, injections: tuple[Injection, ...], seen: Seen) -> Steps[tuple[set[str], bool]]:
         """Send one window, and as many more as the markers need; return the ports that stayed silent."""
         waiting = self.markers.watched
         asked = [port.path for port in waiting]
@@ -139,16 +156,14 @@ class Runner:
             riders = waiting[: RIDING_MARKERS if injections else WINDOW_FRAMES]
             waiting = waiting[len(riders) :]
             drawn = self.markers.draw(riders)
-            got = self.exchange.exchange(
-                Window(
-                    injections=(*injections, *(injection for injection, _, _ in drawn)),
-                    markers=tuple((point, nonce) for _, point, nonce in drawn),
-                )
+            got = yield Window(
+                injections=(*injections, *(injection for injection, _, _ in drawn)),
+                markers=tuple((point, nonce) for _, point, nonce in drawn),
             )
             for capture in got.captures:
                 for nonce in found_in(capture.frame):
-                    seen.captures[nonce].append(capture)
-                    seen.meanings.pop(nonce, None)
+                    self._captures[nonce].append(capture)
+                    self._meanings.pop(nonce, None)
             missing |= {point.name for point, _ in got.missing}
             lossy = lossy or got.lost > 0
             seen.choices += got.choices
@@ -158,7 +173,7 @@ class Runner:
 
     def _observe(self, case: Case, step: int, seen: Seen, *, sequence_broken: bool) -> Observation:
         shot = case.shots[step]
-        meaning = self._meaning(shot, seen)
+        meaning = self._meaning(shot)
         open_ = bool(seen.choices) and shot.expected is not Expected.DELIVERED
         outcome = meaning.outcome(shot, blind=seen.cannot_see or open_)
         cannot_tell = seen.cannot_see or open_ or sequence_broken

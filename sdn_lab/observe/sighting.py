@@ -65,6 +65,7 @@ class Reader:
         """Say what *captures*, all of which carry *shot*'s nonce, mean."""
         delivered = False
         sightings: dict[tuple[object, str], Sighting] = {}
+        on_underlay: dict[bytes, tuple[str, str] | None] = {}  # both ends of a wire see the same frame
         for capture in captures:
             point = capture.point
             if point.kind is PointKind.VETH or (point.kind is PointKind.PORT and point.name == shot.src):
@@ -75,7 +76,10 @@ class Reader:
                 delivered = delivered or expected_here
                 sighting = self._at_port(shot, capture, expected_here=expected_here)
             elif point.kind is PointKind.UNDERLAY:
-                sighting = self._on_underlay(shot, capture)
+                if capture.frame not in on_underlay:
+                    on_underlay[capture.frame] = self._on_underlay(shot, capture.frame)
+                wrong = on_underlay[capture.frame]
+                sighting = Sighting(point=point, network=wrong[0], what=wrong[1]) if wrong else None
             elif point.kind is PointKind.PACKET_IN:
                 sighting = Sighting(point=point, what="sent to the controller")
             else:
@@ -95,24 +99,23 @@ class Reader:
         what = "received, though it must not be" if capture.point.name == shot.dst else "received by a third"
         return Sighting(point=capture.point, network=network, what=what + (f" ({change})" if change else ""))
 
-    def _on_underlay(self, shot: Shot, capture: Capture) -> Sighting | None:
+    def _on_underlay(self, shot: Shot, frame: bytes) -> tuple[str, str] | None:
+        """Return the network that *frame* is in and what is wrong with that, or None."""
         own = self.scenario.port(shot.src)
-        opened = vxlan_decap(capture.frame) or geneve_decap(capture.frame)
+        opened = vxlan_decap(frame) or geneve_decap(frame)
         if opened is None:
-            return Sighting(point=capture.point, what="on the underlay, not encapsulated")
+            return "", "on the underlay, not encapsulated"
         network = self._vnis.get(opened.vni, "")
         if network != own.network:
-            return Sighting(
-                point=capture.point, network=network, what=f"on the underlay under VNI {opened.vni}"
-            )
+            return network, f"on the underlay under VNI {opened.vni}"
         senders = {self.assignment.datapaths[own.hypervisor].vtep}
         if shot.dst and shot.frame[6:12] != opened.inner[6:12]:
             senders = {self.assignment.datapaths[self._hypervisors[shot.dst]].vtep}  # its answer
         outer = IPv4Address(opened.outer_src)
         if outer not in senders:
-            return Sighting(point=capture.point, what=f"on the underlay from {outer}, not its own VTEP")
+            return "", f"on the underlay from {outer}, not its own VTEP"
         if shot.confined:
-            return Sighting(point=capture.point, network=network, what="let out to the underlay")
+            return network, "let out to the underlay"
         return None
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sdn_lab.model.observation import Capture, Expected, Observation, Outcome, PointKind
-from sdn_lab.observe import frames, markers, runner
+from sdn_lab.observe import frames, markers, runner, turns
 from sdn_lab.observe.case import Case, Shot
 from sdn_lab.observe.markers import Markers
 from sdn_lab.observe.runner import ATTEMPTS, Runner
 from sdn_lab.observe.sighting import Reader
+from sdn_lab.observe.turns import take_turns
 from sdn_lab.observe.world import World
 
 from .fake import FakeLab, Faults, port_at, scenario, world_of
@@ -30,7 +31,7 @@ def case(world: World, src: str, dst: str, expected: Expected, *more: tuple[str,
 
 def run(lab: FakeLab, world: World, *cases: Case) -> tuple[list[Observation], Markers]:
     markers = Markers(world)
-    markers.calibrate(lab)
+    take_turns(lab, [markers.calibrate()])
     runner = Runner(lab, world, markers, Reader(lab.scenario, lab.assignment), lambda *_: None)
     return runner.run(cases), markers
 
@@ -65,7 +66,7 @@ def test_a_capture_that_dies_later_is_noticed() -> None:
     faults = Faults()
     lab, world = FakeLab(scenario(), faults), world_of(scenario())
     markers = Markers(world)
-    markers.calibrate(lab)
+    take_turns(lab, [markers.calibrate()])
     runner = Runner(lab, world, markers, Reader(lab.scenario, lab.assignment), lambda *_: None)
 
     faults.deaf.add(port_at("blue/c"))
@@ -178,6 +179,7 @@ def test_windows_are_bounded_and_every_port_is_asked_after_every_probe(
     monkeypatch.setattr(runner, "WINDOW_FRAMES", 100)  # fewer than ports: they need several windows
     monkeypatch.setattr(runner, "RIDING_MARKERS", 40)
     monkeypatch.setattr(markers, "WINDOW_FRAMES", 100)
+    monkeypatch.setattr(turns, "AT_ONCE", 1)  # so that what follows a window belongs to it
     made = scenario(many=60)  # 126 ports
     lab, world = FakeLab(made), world_of(made)
     cases = [case(world, "red/a", "red/b", Expected.NOTHING) for _ in range(300)]
@@ -200,7 +202,7 @@ def test_a_dead_network_costs_a_bounded_number_of_windows() -> None:
     faults = Faults()
     lab, world = FakeLab(scenario(), faults), world_of(scenario())
     markers = Markers(world)
-    markers.calibrate(lab)
+    take_turns(lab, [markers.calibrate()])
     runner = Runner(lab, world, markers, Reader(lab.scenario, lab.assignment), lambda *_: None)
 
     faults.unheard |= everybody
