@@ -29,6 +29,13 @@ from sdn_lab.process import run
 _ASK_S = 10
 _TUN = Path("/dev/net/tun")
 _PROC_NS = Path("/proc/self/ns")
+# The sysctls that forbid unprivileged user namespaces, and the value that does: Debian's own,
+# every kernel's, and AppArmor's on recent Ubuntu.
+_FORBIDDING = {
+    "kernel/unprivileged_userns_clone": "0",
+    "user/max_user_namespaces": "0",
+    "kernel/apparmor_restrict_unprivileged_userns": "1",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +109,26 @@ def _module(name: str) -> Callable[[], str | None]:
     return check
 
 
-def _root() -> str | None:
-    return "root" if os.geteuid() == 0 else None
+def _privilege() -> str | None:
+    """Root, or a user namespace in which we are: tried, because a kernel forbids them in several ways."""
+    if os.geteuid() == 0:
+        return "root"
+    unshare = shutil.which("unshare")
+    try:
+        allowed = unshare and run([unshare, "-Urnm", "true"], _ASK_S, check=False).status == 0
+    except SdnLabError:
+        return None
+    return "an unprivileged user namespace" if allowed else None
+
+
+def _privilege_remedy() -> str:
+    """Say what forbids user namespaces here, if it can be told."""
+    for name, forbids in _FORBIDDING.items():
+        file = Path("/proc/sys", name)
+        if file.exists() and file.read_text().strip() == forbids:
+            allows = "100000" if name.startswith("user/") else "01"[forbids == "0"]
+            return f"run it with sudo, or allow them: sudo sysctl {name.replace('/', '.')}={allows}"
+    return "run it with sudo, or use --backend sim"
 
 
 def _linux() -> str | None:
@@ -148,11 +173,11 @@ NEEDS: tuple[Need, ...] = (
         check=_linux,
     ),
     Need(
-        name="root",
+        name="privilege",
         what_for="making namespaces and interfaces",
-        missing="the mininet backend needs root",
-        remedy="run it with sudo, or use --backend sim",
-        check=_root,
+        missing="the mininet backend needs root or unprivileged user namespaces, and there are neither",
+        remedy=_privilege_remedy(),
+        check=_privilege,
     ),
     Need(
         name="namespaces",
@@ -165,7 +190,8 @@ NEEDS: tuple[Need, ...] = (
         name="/dev/net/tun",
         what_for="bridge ports of Open vSwitch in userspace",
         missing="/dev/net/tun is missing or not accessible",
-        remedy="load the kernel module tun, or give the container the device",
+        remedy="load the kernel module tun, give the container the device, "
+        "or let ordinary users open it: sudo chmod 666 /dev/net/tun",
         check=_tun,
     ),
     _open_vswitch("ovs-vswitchd", "the datapaths", "openvswitch-switch", "--version"),

@@ -42,7 +42,7 @@ from sdn_lab.backends.mininet.build import THREADS, Built, build, know_peers
 from sdn_lab.backends.mininet.channel import Channel, Closed
 from sdn_lab.backends.mininet.exchange import Exchange
 from sdn_lab.backends.mininet.hearing import deafen, hear
-from sdn_lab.backends.mininet.namespaces import LAB, settle_in, unshare
+from sdn_lab.backends.mininet.namespaces import settle_in, unshare_lab
 from sdn_lab.backends.mininet.nodes import Instance
 from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
 from sdn_lab.backends.mininet.plan import Plan
@@ -321,13 +321,15 @@ def _first_process(channel: Channel, keeper_lives: int) -> NoReturn:
 def main(descriptor: int) -> int:
     """Be the keeper.  *descriptor* is the daemon's end of the channel."""
     channel = Channel(socket.socket(fileno=descriptor))
+    parent = os.getppid()
     try:
-        unshare(LAB)
+        unshare_lab()
     except OSError as error:
         channel.send(
             {"error": f"this machine does not let a lab have namespaces: {error}", "kind": "apparatus"}
         )
         return 5
+    die_with_parent(parent)  # again: a change of credentials may clear what was asked for
     keeper_lives, keep = os.pipe2(os.O_CLOEXEC)
     daemon = os.fork()
     if daemon == 0:

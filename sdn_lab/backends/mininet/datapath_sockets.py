@@ -27,12 +27,12 @@ import socket
 import struct
 from collections.abc import Iterable
 
+from sdn_lab.backends.mininet.buffers import grow_receive
 from sdn_lab.backends.mininet.idle import main_thread_sleeps
 
 _SYS_PIDFD_GETFD = 438  # on every architecture
-_SOL_PACKET, _PACKET_STATISTICS, _SO_RCVBUFFORCE = 263, 6, 33
+_SOL_PACKET, _PACKET_STATISTICS = 263, 6
 _SIOCINQ, _NOTHING = 0x541B, bytes(4)
-_RECEIVE_BYTES = 8 << 20
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -42,6 +42,8 @@ class DatapathSockets:
     def __init__(self, pids: Iterable[int]) -> None:
         self._processes = {pid: os.pidfd_open(pid) for pid in pids}
         self._sockets: dict[str, socket.socket | None] = {}  # by link text; None: no packet socket
+        self.tight = False
+        """Whether a socket holds less than a window: then the sender waits for the datapath now and then."""
 
     def find(self) -> None:
         """Look for packet sockets that are new, and forget those that are gone."""
@@ -59,7 +61,9 @@ class DatapathSockets:
                 if link.startswith("socket:"):
                     seen.add(link)
                     if link not in self._sockets:
-                        self._sockets[link] = _packet_socket(pidfd, int(number))
+                        found = self._sockets[link] = _packet_socket(pidfd, int(number))
+                        if found is not None and not grow_receive(found):
+                            self.tight = True
         for link in self._sockets.keys() - seen:
             gone = self._sockets.pop(link)
             if gone is not None:
@@ -91,5 +95,4 @@ def _packet_socket(pidfd: int, number: int) -> socket.socket | None:
     if sock.family != socket.AF_PACKET:
         sock.close()
         return None
-    sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)
     return sock

@@ -46,6 +46,7 @@ from sdn_lab.model.observation import NONCE_MAGIC, Capture, Captured, PointKind,
 
 GRACE_S = 0.002
 _PACE = 32  # so many frames go in, then we listen
+_DRAIN_S = 0.2  # for them to be switched, where buffers are small
 _CHECK_S = 0.1
 _BUSY_S = 0.5  # not for ever: in a broadcast storm a datapath is never idle
 
@@ -151,6 +152,14 @@ class Exchange:
             mouth.put(injection.frame)
             if number % _PACE == 0:
                 self._hear(0, captures, pending)
+                if self._datapath.tight:
+                    self._let_it_drain(captures, pending)
+
+    def _let_it_drain(self, captures: list[Capture], pending: dict[WatchPoint, set[bytes]]) -> None:
+        """Wait until the datapath has taken in what was sent; what it has not by then is counted as lost."""
+        deadline = time.monotonic() + _DRAIN_S
+        while not self._datapath.idle() and time.monotonic() < deadline:
+            self._hear(GRACE_S, captures, pending)
 
     def _hear(self, wait_s: float, captures: list[Capture], pending: dict[WatchPoint, set[bytes]]) -> None:
         for descriptor, _ in self._poll.poll(max(0.0, wait_s)):

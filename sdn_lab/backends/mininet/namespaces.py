@@ -3,7 +3,7 @@
 Used by the lab daemon only.  `inside` changes the calling *thread*; programs that the thread starts
 meanwhile are inside, too.
 
-Reference: unshare(2), setns(2), mount(2), network_namespaces(7), pid_namespaces(7).
+Reference: unshare(2), setns(2), mount(2), network_namespaces(7), pid_namespaces(7), user_namespaces(7).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
+CLONE_NEWUSER = 0x10000000
 LAB = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
 
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 1 << 14, 1 << 18
@@ -28,6 +29,21 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def unshare(flags: int) -> None:
     """Move the caller into new namespaces; a new pid namespace begins with its next child."""
     _checked(_libc.unshare(flags), "unshare")
+
+
+def unshare_lab() -> None:
+    """Move the caller into a lab's new namespaces; without root, into a user namespace that owns them.
+
+    There the caller is root, over nothing else.  Raises OSError where the kernel forbids it.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        unshare(LAB)
+        return
+    unshare(LAB | CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")  # user_namespaces(7): before gid_map
+    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
 
 
 def settle_in() -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import socket
 import struct
 
+from sdn_lab.backends.mininet.buffers import grow_receive, grow_send
 from sdn_lab.backends.mininet.hearing import MARK
 from sdn_lab.model.diagnostic import LabError
 
@@ -26,9 +27,6 @@ _ETH_P_ALL = 3
 _SOL_PACKET = 263
 _PACKET_ADD_MEMBERSHIP, _PACKET_STATISTICS, _PACKET_AUXDATA, _PACKET_IGNORE_OUTGOING = 1, 6, 8, 23
 _PACKET_MR_PROMISC = 1
-_SO_RCVBUFFORCE = 33
-_SO_SNDBUFFORCE = 32
-_RECEIVE_BYTES = 8 << 20
 _AUXDATA = struct.Struct("=I12xHH")  # of tpacket_auxdata: status, vlan_tci, vlan_tpid
 _STATUS_VLAN_VALID, _STATUS_TPID_VALID = 0x10, 0x40
 _LARGEST = 1 << 17  # segments that the kernel has not cut yet, on the management wire
@@ -44,9 +42,9 @@ class Tap:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK)
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _RECEIVE_BYTES)
+            grow_send(self._socket)
             if listen:
-                self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)
+                grow_receive(self._socket)
                 self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
                 self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 0 if outgoing else 1)
                 index = socket.if_nametoindex(interface)

@@ -67,8 +67,8 @@ def test_each_need_stops_the_backend_in_one_sentence(monkeypatch, need):
 
 
 def test_missing_privilege_is_said_before_missing_programs(monkeypatch):
-    said = first_missing(monkeypatch, {"root", *OPEN_VSWITCH})
-    assert said == "the mininet backend needs root: run it with sudo, or use --backend sim"
+    said = first_missing(monkeypatch, {"privilege", *OPEN_VSWITCH})
+    assert said.startswith("the mininet backend needs root or unprivileged user namespaces")
 
 
 def test_the_simulator_needs_nothing_of_it(monkeypatch):
