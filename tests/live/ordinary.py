@@ -1,4 +1,4 @@
-"""Run a program as an ordinary user to whom /dev/net/tun is accessible, whatever this machine has for its own.
+"""Run a program as an ordinary user to whom /dev/net/tun is accessible, whatever this machine has for others.
 
 The tests themselves run as root; the user is ``nobody``.  In a mount namespace of its own the device is there
 with mode 666, and the interpreter can be reached even where it was installed below a closed home directory.
