@@ -40,7 +40,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from sdn_lab.openflow.action import GroupAction
-from sdn_lab.openflow.entry import DROP, FlowEntry, Group, Tables
+from sdn_lab.openflow.entry import CLEARING_DROP, DROP, FlowEntry, Group, Tables
 from sdn_lab.openflow.match import Match, Test
 
 _Key = tuple[int, int, Match]
@@ -161,7 +161,7 @@ def _pointed_at(entry: FlowEntry) -> set[int]:
 
 
 def _refuses(entry: FlowEntry) -> bool:
-    return entry.instructions == DROP
+    return entry.instructions in (DROP, CLEARING_DROP)
 
 
 def _inwards(entry: FlowEntry) -> _Rank:

@@ -39,6 +39,7 @@ class Instructions:
 
 
 DROP = Instructions()
+CLEARING_DROP = Instructions(clear=True)  # where an earlier table wrote an action set, DROP would run it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
