@@ -99,11 +99,9 @@ def ip(
     """Return an IPv4 or IPv6 packet in its frame; *trailer* follows it inside the frame."""
     if isinstance(ends.src, IPv4Address):
         frame = bytearray(_template("ipv4"))
-        frame[15] = tos
-        pack_into("!H", frame, 16, 20 + len(message))
-        frame[22:26] = bytes((ttl, protocol, 0, 0))
-        frame[26:34] = ends.src.packed + ends.dst.packed
-        pack_into("!H", frame, 24, _checksum(bytes(frame[14:34])))
+        pack_into("!BH", frame, 15, tos, 20 + len(message))
+        pack_into("!BBH4s4s", frame, 22, ttl, protocol, 0, ends.src.packed, ends.dst.packed)
+        pack_into("!H", frame, 24, _checksum(bytes(frame[14:])))
     else:
         frame = bytearray(_template("ipv6"))
         pack_into("!H", frame, 14, 0x6000 | tos << 4)
