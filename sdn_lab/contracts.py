@@ -67,6 +67,13 @@ class RunningLab(Protocol):
         """Dump every datapath, physical bridges included."""
         ...
 
+    def restore(self, datapaths: Sequence[str]) -> None:
+        """Make these again what this backend built: ports, fail mode, a physical bridge's entries.
+
+        Not the entries of an integration bridge, which are the controller's.
+        """
+        ...
+
     def exchange(self, window: Window) -> Captured:
         """Inject the window's frames, wait for its markers, return what every watch point saw.
 

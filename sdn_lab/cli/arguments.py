@@ -13,14 +13,14 @@ from sdn_lab.model.diagnostic import Diagnostic, InputError
 
 VERBS = ("run", "compile", "validate", "schema", "doctor", "list")
 BACKENDS = ("sim", "mininet")
-METHODS = ("graph", "probe")
+METHODS = ("graph", "probe", "drift")
 FORMATS = ("text", "json", "junit")
 
 _LATER_VERBS = {
     "up", "check", "apply", "exec", "shell", "capture", "status", "down", "prove", "trace", "graph",
     "compare-steering",
 }  # fmt: skip
-_LATER_METHODS = {"proof", "drift"}
+_LATER_METHODS = {"proof"}
 _LATER_FORMATS = {"sarif", "html", "md", "png"}
 _LATER_FLAGS = {
     "--ryu": "another Ryu than os-ken",
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--backend", type=_backend, default="sim", metavar="B", help="sim or mininet (default: sim)"
     )
-    run.add_argument("--methods", type=_methods, default=METHODS, metavar="M,M", help="graph, probe")
+    run.add_argument("--methods", type=_methods, default=METHODS, metavar="M,M", help="graph, probe, drift")
     run.add_argument(
         "--report", type=_report, action="append", default=[], metavar="FORMAT=FILE",
         help="json, junit or text; may be repeated",

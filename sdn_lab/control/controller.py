@@ -16,8 +16,8 @@ Not here:   the framework: this module runs in the lab's process, where none is 
 Invariants
 ----------
 1.  Whatever goes wrong in the child becomes one LabError, raised from the next call that waits: it died,
-    it could not start, an app crashed, a datapath refused an entry, or holds something else than
-    what was pushed.
+    it could not start, an app crashed, a datapath refused an entry.  A datapath that holds something
+    else than what was pushed is no failure of the lab: its confirmation says so, and `drift` finds it.
 2.  Nothing waits without a limit.
 3.  An exception that the app did not catch fails the lab: a controller that is half alive builds a
     network that nobody meant, and what is measured on it would be believed.
@@ -55,12 +55,16 @@ _WORDS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """What a push to one datapath came to: operations sent, and entries held after it."""
+    """What a push to one datapath came to: operations sent, and entries held after it.
+
+    *differs* says what is held after it and was not pushed, or the other way round; empty if nothing.
+    """
 
     added: int
     modified: int
     deleted: int
     held: int
+    differs: str = ""
 
 
 class Controller:
@@ -223,9 +227,10 @@ class Controller:
     ) -> None:
         if generation != self._generation:
             return  # of a program that is no longer wanted
+        told = ""
         if differing:
-            self._fail(differs(self._name(dpid), unpack_tables(lacking), unpack_tables(surplus), differing))
-        self._confirmed[dpid] = Confirmation(**counts)
+            told = differs(self._name(dpid), unpack_tables(lacking), unpack_tables(surplus), differing)
+        self._confirmed[dpid] = Confirmation(**counts, differs=told)
 
     def _on_rejected(self, *, dpid: str, **what: Any) -> None:
         self._fail(rejected(dpid, self._name(dpid), self._tables(dpid), self._scenario.sources, **what))

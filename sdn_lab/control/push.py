@@ -49,6 +49,7 @@ class _Push:
     wanted: Tables
     generation: int
     dump: Dump
+    repair: bool
     sent: dict[int, Operation] = field(default_factory=dict)  # by transaction id
     errors: list[dict[str, Any]] = field(default_factory=list)
     barrier: int | None = None
@@ -56,23 +57,22 @@ class _Push:
 
 
 class Pusher:
-    """Pushes what `site` wants.
+    """Pushes what `site` wants."""
 
-    Without *repair*, whatever else a datapath holds stays there and is not looked at.
-    """
-
-    def __init__(self, site: Site, *, repair: bool = True) -> None:
+    def __init__(self, site: Site) -> None:
         self._site = site
-        self._repair = repair
         self._pushes: dict[int, _Push] = {}
         site.pushes = True
 
-    def push(self, datapath: Any) -> None:
-        """Begin; a push to this datapath that is under way is given up for this one."""
+    def push(self, datapath: Any, *, repair: bool = True) -> None:
+        """Begin; a push to this datapath that is under way is given up for this one.
+
+        Without *repair*, whatever else the datapath holds stays there and is not looked at.
+        """
         wanted = self._site.wanted(datapath.id)
         if wanted is not None:
             self._pushes[datapath.id] = _Push(
-                wanted=wanted, generation=self._site.generation, dump=Dump(datapath)
+                wanted=wanted, generation=self._site.generation, dump=Dump(datapath), repair=repair
             )
 
     def forget(self, datapath: Any) -> None:
@@ -102,7 +102,7 @@ class Pusher:
         if push.confirming:
             self._confirm(push, datapath, held)
             return
-        operations = delta(held if self._repair else Tables(), push.wanted)
+        operations = delta(held if push.repair else Tables(), push.wanted)
         if operations:
             self._send(push, datapath, operations)
         else:
@@ -149,7 +149,7 @@ class Pusher:
 
     def _confirm(self, push: _Push, datapath: Any, held: Tables) -> None:
         lacking = _minus(push.wanted, held)
-        surplus = _minus(held, push.wanted) if self._repair else Tables()
+        surplus = _minus(held, push.wanted) if push.repair else Tables()
         changes = [operation.change for operation in push.sent.values()]
         self._tell(
             datapath,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdn_lab import __version__
+from sdn_lab.lab import drift
 from sdn_lab.lab.options import METHODS
 from sdn_lab.lab.timing import Phases
 from sdn_lab.model.diagnostic import LabError
@@ -34,6 +35,7 @@ class Judgement:
         self.verdicts: list[Verdict] = []
         self.judged: dict[str, str] = {}
         """The hash of the snapshot that each method judged."""
+        self._digests: dict[str, dict[str, str]] = {}
         self._information: tuple[str, ...] = tuple(_not_applied(lab.scenario))
 
     def report(self, error: str = "") -> Report:
@@ -49,7 +51,7 @@ class Judgement:
             judged=self.judged,
             steady=lab.steady,
             information=self._information,
-            environment={"versions": lab.versions, "snapshots": self.judged},
+            environment={"versions": lab.versions, "snapshots": self.judged, "tables": self._digests},
             timings_ms=self._phases.timings_ms,
             seed=options.seed,
             error=error,
@@ -60,6 +62,7 @@ class Judgement:
 
         With a controller that reacts, the tables change under the probes: the graph then judges the
         snapshot taken after them, which holds what was learned; the probes' values come from the one before.
+        With one that does not, drift says what changed, were it only while the probes were under way.
         """
         lab, phase = self._lab, self._phases.phase
         with phase("snapshot"):
@@ -70,7 +73,12 @@ class Judgement:
                 self.verdicts += self._probe(snapshot)
         with phase("snapshot"):
             after = lab.backend.snapshot()
-        if after.hash != snapshot.hash and lab.steady:
+        if "drift" in lab.options.methods:
+            with phase("drift"):
+                self._digests = drift.digests(lab, after)
+                self.judged["drift"] = after.hash
+                self.verdicts += drift.judge(lab, after, snapshot)
+        if after.hash != snapshot.hash and lab.steady and not any(v.differences for v in self.verdicts):
             raise LabError("the flow tables changed while they were verified, and no controller should have")
         if "graph" in lab.options.methods:
             with phase("graph"):

@@ -26,12 +26,14 @@ from sdn_lab.control.apps import REPLAY
 from sdn_lab.control.apps import find as find_app
 from sdn_lab.control.controller import Controller
 from sdn_lab.flows import read_program
+from sdn_lab.lab import drift
+from sdn_lab.lab.drift import Reverted
 from sdn_lab.lab.judge import Judgement
 from sdn_lab.lab.options import Options, silent
 from sdn_lab.lab.timing import Phases
 from sdn_lab.model.assignment import assign
 from sdn_lab.model.intent import Scenario
-from sdn_lab.model.verdict import Claim, Report
+from sdn_lab.model.verdict import Claim, Report, Verdict
 from sdn_lab.scenario.claims import claims as derive_claims
 
 CONFIRM_MS = 60_000
@@ -58,8 +60,8 @@ class Lab:
             if flows is None
             else read_program(flows, self.assignment)
         )
-        self._app = self.options.controller if flows is None else REPLAY
-        find_app(self._app)  # an app that does not exist is bad usage: said before anything is built
+        self.app = self.options.controller if flows is None else REPLAY
+        find_app(self.app)  # an app that does not exist is bad usage: said before anything is built
         self.phases = Phases(progress)
         self.versions: dict[str, str] = {}
         self.claims: Sequence[Claim] = ()
@@ -70,7 +72,7 @@ class Lab:
         threading.Thread(target=_import_ahead, args=(self.options.methods,), daemon=True).start()
         self.versions = _versions()
         with self.phases.phase("claims"):
-            self.claims = derive_claims(self.scenario)
+            self.claims = (*derive_claims(self.scenario), *drift.claims(self))
         with self.phases.phase("start"):
             self.backend = load_backend(self.options.backend).start(
                 self.scenario, self.assignment, seed=self.options.seed, progress=self.phases.progress
@@ -101,12 +103,20 @@ class Lab:
         judgement.judge()
         return judgement.report()
 
+    def drift(self) -> tuple[Verdict, ...]:
+        """Judge every ``as_built`` claim, and nothing else: one snapshot.  Raises LabError."""
+        return drift.judge(self, self.backend.snapshot())
+
+    def revert(self) -> Reverted:
+        """Make every datapath hold what it should; say what was undone and what is left.  Raises LabError."""
+        return drift.revert(self)
+
     def _control(self) -> None:
         """Start the controller, connect every datapath, wait until all hold what they should."""
         self.versions.update(self.backend.versions())
         self.controller = Controller(
             self.backend.spawn,
-            app=self._app,
+            app=self.app,
             host=self.backend.controller_host,
             l4_port=0,
             scenario=self.scenario,

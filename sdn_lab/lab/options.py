@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sdn_lab.control.apps import DEFAULT
 
-METHODS = ("graph", "probe")
+METHODS = ("graph", "probe", "drift")
 
 
 def silent(what: str, done: int, total: int) -> None:

@@ -46,7 +46,8 @@ class Claim:
 
     *objects* are paths: two networks (isolated, sorted), two ports in order (exact, reachable,
     unreachable), one port (no_sniffing, no_spoofing, clean, management), two sites (redundant),
-    none (segmented).  *semantics* is set for ``exact``; *traffic* for reachable and unreachable.
+    none (segmented), one datapath (as_built).  *semantics* is set for ``exact``; *traffic* for reachable
+    and unreachable.
     """
 
     id: str
@@ -86,9 +87,44 @@ class Counterexample:
     arrives: bool = True
 
 
+class Drift(Enum):
+    """How something in a datapath is other than it was built."""
+
+    MISSING = "missing"
+    FOREIGN = "foreign"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing of one datapath that is not as it was built.
+
+    *part* is ``entry``, ``group``, ``port``, ``fail mode`` or ``datapath``; *table* is an entry's.
+    *expected* and *held* are texts (ovs-ofctl's for entries and groups), empty where there is no such thing.
+    *betrays* says in the user's words, with the line of the scenario, what is no longer as written.
+    """
+
+    datapath: str
+    part: str
+    drift: Drift
+    expected: str = ""
+    held: str = ""
+    table: int | None = None
+    betrays: str = ""
+
+    def __str__(self) -> str:
+        place = self.datapath + ("" if self.table is None else f" table {self.table}")
+        if self.drift is Drift.CHANGED:
+            return f"{place}: {self.part} changed: {self.held}; should be: {self.expected}"
+        return f"{place}: {self.part} {self.drift.value}: {self.expected or self.held}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What one method says of one claim.  *covers*: which headers or probes; *reason*: why."""
+    """What one method says of one claim.  *covers*: which headers or probes; *reason*: why.
+
+    *differences* are what `drift` found.
+    """
 
     claim: str
     kind: Kind
@@ -98,6 +134,7 @@ class Verdict:
     reason: str = ""
     counterexample: Counterexample | None = None
     ms: float = 0.0
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,9 @@ from typing import Any
 from sdn_lab.model.intent import Scenario
 from sdn_lab.model.verdict import (
     Counterexample,
+    Difference,
     Disagreement,
+    Drift,
     Kind,
     Report,
     Status,
@@ -94,7 +96,7 @@ def load(path: Path) -> Report:
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     witness = verdict.counterexample
-    return {
+    document: dict[str, Any] = {
         "claim": verdict.claim,
         "kind": verdict.kind.value,
         "method": verdict.method,
@@ -103,6 +105,21 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "reason": verdict.reason,
         "counterexample": None if witness is None else _counterexample(witness),
         "ms": _finite(verdict.ms),
+    }
+    if verdict.differences:
+        document["differences"] = [_difference(found) for found in verdict.differences]
+    return document
+
+
+def _difference(found: Difference) -> dict[str, Any]:
+    return {
+        "datapath": found.datapath,
+        "table": found.table,
+        "part": found.part,
+        "drift": found.drift.value,
+        "expected": found.expected,
+        "held": found.held,
+        "betrays": found.betrays,
     }
 
 
@@ -143,6 +160,9 @@ def _read_verdict(held: Mapping[str, Any]) -> Verdict:
         reason=held["reason"],
         counterexample=witness,
         ms=held["ms"],
+        differences=tuple(
+            Difference(**{**found, "drift": Drift(found["drift"])}) for found in held.get("differences", ())
+        ),
     )
 
 

@@ -112,6 +112,8 @@ def _case(verdict: Verdict) -> _Case:
 def _told(verdict: Verdict) -> Iterable[str]:
     if verdict.reason:
         yield verdict.reason
+    for found in verdict.differences:
+        yield f"{found}  [{found.betrays}]" if found.betrays else str(found)
     witness = verdict.counterexample
     if witness is not None:
         yield f"{witness.src} -> {witness.dst}: {witness.packet}"

@@ -157,7 +157,9 @@ def _silence(report: Report) -> str:
 def _told(verdict: Verdict, scenario: Scenario | None, told: dict[str, str]) -> Iterator[Text]:
     """Tell one verdict; what was told already, for another method or claim, is only named again."""
     witness = verdict.counterexample
-    what = verdict.reason if witness is None else f"{witness.src}>{witness.dst}:{witness.packet_hex}"
+    what = "".join((verdict.reason, *map(str, verdict.differences)))
+    if witness is not None:
+        what = f"{witness.src}>{witness.dst}:{witness.packet_hex}"
     if not what:
         return
     if what in told:
@@ -167,12 +169,26 @@ def _told(verdict: Verdict, scenario: Scenario | None, told: dict[str, str]) -> 
     told[what] = verdict.claim
     if witness is None:
         yield Text(f"    {clean(verdict.reason)}")
+        yield from _differences(verdict)
     else:
         yield Text(f"    {_place(witness.src, scenario)} -> {_place(witness.dst, scenario)}")
         if verdict.reason:
             yield Text(f"      {clean(verdict.reason)}")
         yield Text(f"      packet: {clean(witness.packet)}")
         yield from _path(witness)
+
+
+def _differences(verdict: Verdict) -> Iterator[Text]:
+    for found in verdict.differences[:MOST_SHOWN]:
+        table = "" if found.table is None else f"table {found.table}, "
+        what = f"{table}{found.part} {found.drift.value}: {clean(found.betrays)}"
+        yield Text(f"      {what.removesuffix(': ')}")
+        if found.held:
+            yield Text(f"        + {clean(found.held)}", "dim")
+        if found.expected:
+            yield Text(f"        - {clean(found.expected)}", "dim")
+    if len(verdict.differences) > MOST_SHOWN:
+        yield Text(f"      ... and {len(verdict.differences) - MOST_SHOWN} more; --report json=FILE has all")
 
 
 def _path(witness: Counterexample) -> Iterator[Text]:

@@ -67,7 +67,7 @@ JUDGES: Mapping[str, frozenset[Kind]] = {
 # Kinds that a method judges, but of which it never says `holds`.
 ONLY_AGAINST: Mapping[str, frozenset[Kind]] = {"graph": frozenset({Kind.REACHABLE})}
 EVERY_HEADER = frozenset({"graph", "proof"})
-ALL_METHODS = frozenset({"graph", "probe"})  # what a run without --methods judges by
+ALL_METHODS = frozenset({"graph", "probe", "drift"})  # what a run without --methods judges by
 
 VIOLATED_EXIT, UNKNOWN_EXIT, DISAGREEMENT_EXIT, FAILED_EXIT = 1, 3, 4, 6
 

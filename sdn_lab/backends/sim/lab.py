@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from sdn_lab import __version__, process
+from sdn_lab.backends.as_built import as_built
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.connection import Channel
 from sdn_lab.backends.sim.instance import Instance
@@ -122,6 +123,15 @@ class SimLab:
 
     def versions(self) -> Mapping[str, str]:
         return {"sdn-lab simulator": __version__}
+
+    def restore(self, datapaths: Sequence[str]) -> None:
+        """Make these again what was built."""
+        states = as_built(self.scenario, self.assignment)
+        with self._working():
+            for name in datapaths:
+                self.network.switches[name].fail_mode = states[name].fail_mode
+                if name not in self.network.integration:
+                    self.network.switches[name].load(states[name].tables)
 
     # -- without a controller
 
