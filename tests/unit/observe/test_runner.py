@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from sdn_lab.model.observation import Capture, Expected, Observation, Outcome, PointKind
+from sdn_lab.model.observation import Capture, Captured, Expected, Observation, Outcome, PointKind, Window
 from sdn_lab.observe import frames, markers, runner, turns
 from sdn_lab.observe.case import Case, Shot
 from sdn_lab.observe.markers import Markers
@@ -126,6 +128,34 @@ def test_a_legitimate_packet_that_is_lost_once_is_sent_again() -> None:
     seen, _ = run(Lossy(scenario()), world, case(world, "red/a", "red/c", Expected.DELIVERED))
 
     assert seen[0].outcome is Outcome.DELIVERED
+
+
+def test_a_packet_that_arrives_late_counts_whosever_window_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "WINDOW_FRAMES", 7)  # six markers and one packet: every case is a batch
+
+    class Late(FakeLab):
+        held: tuple[Capture, ...] = ()
+
+        def exchange(self, window: Window) -> Captured:
+            got = super().exchange(window)
+            mine = tuple(c for c in got.captures if late in c.frame)
+            told = replace(got, captures=(*self.held, *(c for c in got.captures if c not in mine)))
+            self.held = mine if not self.held else ()
+            return told
+
+    world = world_of(scenario())
+    cases = [
+        case(world, "red/a", "red/c", Expected.DELIVERED),
+        case(world, "red/a", "red/b", Expected.NOTHING),
+    ]
+    late = cases[0].shots[0].nonce
+    lab = Late(scenario())
+
+    seen, _ = run(lab, world, *cases)
+
+    assert [o.outcome for o in seen] == [Outcome.DELIVERED, Outcome.NOT_DELIVERED]
+    holding = [any(c.shots[0].nonce in i.frame for i in w.injections) for w in lab.windows for c in cases]
+    assert holding == [False, False, True, False, False, True, True, False]  # told of in the second's window
 
 
 def test_a_port_that_nobody_reaches_is_watched_by_its_own_link_and_that_is_said() -> None:
