@@ -268,7 +268,8 @@ class Scenario:
     *sources* maps an object's path (also ``red/web/rules/0``) to the place that wrote it; it takes
     no part in comparison, so a scenario equals its re-formatted self.  A network, a group and a port
     may share a path: with its kind before it (``network:red/db``, also group, rule, port, hypervisor,
-    site) it is exact; alone it means the port, else the group, else the network.
+    site, router, peering, dedicated) it is exact; alone it means the port, else the group, else the
+    network, else the router.
     """
 
     name: str

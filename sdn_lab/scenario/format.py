@@ -40,6 +40,7 @@ from sdn_lab.scenario.values import (
     Mac,
     Name,
     NetworkPrefix,
+    OwnNetwork,
     PortPath,
     Prefix,
     Rate,
@@ -147,7 +148,9 @@ class Network(Part):
         BeforeValidator(_one_or_many, json_schema_input_type=NetworkPrefix | list[NetworkPrefix]),
     ]
     vni: Vni | None = None
-    broadcast: bool = False
+    broadcast: Annotated[
+        bool, Field(description="broadcast and multicast reach the network's members; never routed")
+    ] = False
 
 
 class Remote(Part):
@@ -213,9 +216,12 @@ class Instance(Part):
 
 
 class Router(Part):
-    """Not yet: joins networks of one tenant."""
+    """Joins networks of one tenant, pairwise: network to the gateway's addresses there."""
 
-    interfaces: dict[Name, Addresses]
+    interfaces: Annotated[
+        dict[OwnNetwork, Addresses],
+        Field(description="network: the router's addresses in it, at most one of each family"),
+    ]
 
 
 class Tenant(Part):
@@ -262,15 +268,18 @@ class Allowed(Part):
 
 
 class Peering(Part):
-    """Not yet: joins two networks when both tenants approve."""
+    """Joins two networks once both tenants approve; a router on either side is needed."""
 
-    between: list[str]
-    approved_by: list[Name] = []
-    allow: list[Allowed] = []
+    between: Annotated[list[str], Field(description="two networks, as tenant/network")]
+    approved_by: Annotated[list[Name], Field(description="open only with the tenants of both networks")] = []
+    allow: Annotated[
+        list[Allowed],
+        Field(description="connections opened from the first to the second; an empty list is none"),
+    ] = []
 
 
 class Dedicated(Part):
-    """Not yet: keeps hypervisors for one tenant."""
+    """Keeps hypervisors for one tenant: nobody else's instances or packets go there."""
 
     tenant: Name
     hypervisors: list[Name]

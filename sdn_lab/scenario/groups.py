@@ -49,7 +49,7 @@ def _rule(reading: Reading, tenant: str, name: str, written: format_.Rule, path:
     if written.ports is not None and written.protocol not in PORTED_WORDS:
         blame_ports(reading, (*path, "ports"), written.protocol)
     if written.types is not None:
-        _check_types(reading, (*path, "types"), written.protocol, written.types)
+        check_types(reading, (*path, "types"), written.protocol, written.types)
     types = written.types
     return Rule(
         path=name,
@@ -81,7 +81,8 @@ def blame_ports(reading: Reading, path: Path, protocol: str) -> None:
     )
 
 
-def _check_types(reading: Reading, path: Path, protocol: str, types: format_.IcmpTypes) -> None:
+def check_types(reading: Reading, path: Path, protocol: str, types: format_.IcmpTypes) -> None:
+    """Complain of ICMP types beside another protocol, or of types none of which opens a flow."""
     if protocol != "icmp":
         reading.blame(
             "SCN035", path, f"protocol '{protocol}' has no types", "types go with icmp", "leave 'types' out"

@@ -1,6 +1,6 @@
 """From a file to a `Scenario`, or to all that is wrong with it.
 
-text -`yaml_reader`-> tree -`decode`-> models -`networks`, `groups`, `ports`, `intents`-> `Scenario`
+text -`yaml_reader`-> tree -`decode`-> models -`networks`, `groups`, `ports`, `routers`, ...-> `Scenario`
 
 Every step complains and goes on with what is left, so that one reading tells everything.
 """
@@ -12,15 +12,19 @@ from pathlib import Path
 
 from sdn_lab.model.diagnostic import Span
 from sdn_lab.model.intent import Scenario
+from sdn_lab.scenario.apart import check_joined
 from sdn_lab.scenario.complaint import Complaints, Place
 from sdn_lab.scenario.decode import decode
+from sdn_lab.scenario.dedicated import resolve_dedicated
 from sdn_lab.scenario.generator import GENERATOR, refuse_settings, written_by
 from sdn_lab.scenario.groups import resolve_groups
 from sdn_lab.scenario.intents import resolve_intents
-from sdn_lab.scenario.later import refuse_later_features
 from sdn_lab.scenario.networks import resolve_networks
+from sdn_lab.scenario.peerings import resolve_peerings
 from sdn_lab.scenario.ports import resolve_ports
 from sdn_lab.scenario.reading import Reading
+from sdn_lab.scenario.routers import resolve_routers
+from sdn_lab.scenario.taken import Taken
 from sdn_lab.scenario.underlay import resolve_underlay
 from sdn_lab.scenario.yaml_reader import read, source_lines
 
@@ -64,9 +68,13 @@ def loads(text: str, file: str) -> Scenario:
     underlay = resolve_underlay(reading)
     networks = resolve_networks(reading)
     groups = resolve_groups(reading)
-    ports = resolve_ports(reading, networks)
+    taken = Taken()
+    ports = resolve_ports(reading, networks, taken)
+    routers = resolve_routers(reading, networks, taken)
+    peerings = resolve_peerings(reading, networks, routers)
+    check_joined(reading, networks, routers, peerings)
+    dedicated = resolve_dedicated(reading)
     wishes = resolve_intents(reading, ports)
-    refuse_later_features(reading, networks)
     complaints.stop(source_lines(text))
     return Scenario(
         name=reading.file.name,
@@ -75,6 +83,9 @@ def loads(text: str, file: str) -> Scenario:
         networks=networks,
         security_groups=groups,
         ports=ports,
+        routers=routers,
+        peerings=peerings,
+        dedicated=dedicated,
         wishes=wishes,
         sources=reading.sources,
     )

@@ -30,14 +30,6 @@ def resolve_networks(reading: Reading) -> tuple[Network, ...]:
                     first=first,
                 )
             by_vni.setdefault(vni, (full_name, place))
-            if written.broadcast:
-                reading.blame(
-                    "SCN008",
-                    (*path, "broadcast"),
-                    "'broadcast: true' is not supported yet",
-                    "broadcast and multicast stop at the port; ARP and neighbour discovery work without",
-                    "leave it out for now",
-                )
             networks.append(
                 Network(
                     path=full_name,

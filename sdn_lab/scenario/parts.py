@@ -84,6 +84,10 @@ def called(path: Path) -> str:
             return f"instance '{tenant}/{name}'"
         case ["tenants", tenant, "instances", name, "ports", port]:
             return f"port '{tenant}/{name}:{port}'"
+        case ["tenants", tenant, "routers", name]:
+            return f"router '{tenant}/{name}'"
+        case ["peerings", int(index)]:
+            return f"peering {index}"
         case ["underlay", "links", int(index)]:
             return f"link {index}"
         case ["intents", int(index), *_] if len(words) < 4:

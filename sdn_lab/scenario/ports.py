@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sdn_lab.model.intent import IPAddress, Network, Port
 from sdn_lab.scenario import format as format_
@@ -12,6 +12,7 @@ from sdn_lab.scenario.derive import derived_mac
 from sdn_lab.scenario.document import Path
 from sdn_lab.scenario.format import is_broken
 from sdn_lab.scenario.reading import Reading, whole
+from sdn_lab.scenario.taken import Owner, Taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +27,9 @@ class _Written:
     port: format_.Port
 
 
-@dataclass(slots=True, kw_only=True)
-class _Taken:
-    """Who has which address in a network: ``{(network, value): (port, path)}``."""
-
-    ips: dict[tuple[str, IPAddress], tuple[str, Path]] = field(default_factory=dict)
-    macs: dict[tuple[str, str], tuple[str, Path]] = field(default_factory=dict)
-
-
-def resolve_ports(reading: Reading, networks: tuple[Network, ...]) -> tuple[Port, ...]:
-    """Check all instances and return their ports, sorted by path."""
+def resolve_ports(reading: Reading, networks: tuple[Network, ...], taken: Taken) -> tuple[Port, ...]:
+    """Check all instances and return their ports, sorted by path; note in *taken* what they have."""
     by_name = {n.path: n for n in networks}
-    taken = _Taken()
     ports = [_port(reading, written, by_name, taken) for written in _written(reading)]
     return tuple(sorted(ports, key=lambda p: p.path))
 
@@ -93,7 +85,7 @@ def _ports(
         yield (f"{name}:{port_name}" if several else name), port, (*path, "ports", port_name)
 
 
-def _port(reading: Reading, written: _Written, networks: dict[str, Network], taken: _Taken) -> Port:
+def _port(reading: Reading, written: _Written, networks: dict[str, Network], taken: Taken) -> Port:
     port, path, name = written.port, written.path, written.name
     reading.written("port", name, path)
     network = f"{written.tenant}/{port.network}"
@@ -108,12 +100,11 @@ def _port(reading: Reading, written: _Written, networks: dict[str, Network], tak
         reading.blame("SCN006", (*path, "ip"), f"port '{name}' has no address", "it needs at least one")
     for index, ip in enumerate(port.ip):
         _check_ip(reading, name, ip, (*path, "ip", index), networks.get(network))
-        other = taken.ips.setdefault((network, ip), (name, (*path, "ip", index)))
-        if other[1] != (*path, "ip", index):
-            who = "twice" if other[0] == name else f"and so has '{other[0]}', in network '{network}'"
-            reading.blame(
-                "SCN018", (*path, "ip", index), f"port '{name}' has address {ip} {who}", first=other[1]
-            )
+        here: Path = (*path, "ip", index)
+        other = taken.ips.setdefault((network, ip), Owner(kind="port", name=name, path=here))
+        if other.path != here:
+            who = "twice" if other.name == name else f"and so has '{other.name}', in network '{network}'"
+            reading.blame("SCN018", here, f"port '{name}' has address {ip} {who}", first=other.path)
     return Port(
         path=name,
         tenant=written.tenant,
@@ -126,18 +117,18 @@ def _port(reading: Reading, written: _Written, networks: dict[str, Network], tak
     )
 
 
-def _mac(reading: Reading, written: _Written, network: str, taken: _Taken) -> str:
+def _mac(reading: Reading, written: _Written, network: str, taken: Taken) -> str:
     mac = written.port.mac or derived_mac(written.name)
     path = (*written.path, "mac") if written.port.mac else written.path
-    other = taken.macs.setdefault((network, mac), (written.name, path))
-    if other[0] != written.name:
+    other = taken.macs.setdefault((network, mac), Owner(kind="port", name=written.name, path=path))
+    if other.name != written.name:
         reading.blame(
             "SCN019",
             path,
-            f"port '{written.name}' has MAC {mac}, and so has '{other[0]}', in network '{network}'",
+            f"port '{written.name}' has MAC {mac}, and so has '{other.name}', in network '{network}'",
             "" if written.port.mac else "it was derived from the port's path",
             "write another 'mac'" if written.port.mac else "write a 'mac' here",
-            first=other[1],
+            first=other.path,
         )
     return mac
 

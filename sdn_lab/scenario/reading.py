@@ -1,7 +1,7 @@
 """What the resolving modules share: the decoded file, where its parts were written, what is wrong.
 
-`Reading` is passed through `resolve_underlay`, `resolve_networks`, `resolve_groups`, `resolve_ports`
-and `resolve_intents`, in this order; each adds to `sources` and complains by path.
+`Reading` is passed through the ``resolve_...`` functions in the order of `scenario.load`; each adds to
+`sources` and complains by path.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ KINDS: Mapping[str, tuple[str, Path]] = {
 }
 """What can be referred to by name: the code of a name that nothing has, and where the names are."""
 
+LAST = frozenset({"router", "peering", "dedicated"})  # kinds that do not take a bare path from another
+
 
 @dataclass(slots=True, kw_only=True)
 class Reading:
@@ -49,17 +51,28 @@ class Reading:
     def written(self, kind: str, name: str, path: Path) -> None:
         """Note where an object was written: under its kind and path, and under its path alone.
 
-        A network, a group and a port may share a path (``red/db``); alone, it means the last noted.
+        Several may share a path (``red/db``).  Alone, it means the last noted of network, group and port;
+        a router, a peering or a dedication only where none of these has it.
         """
         span = self.document.key_place(path).span
         self.sources[f"{kind}:{name}"] = span
-        self.sources[name] = span
+        if kind in LAST:
+            self.sources.setdefault(name, span)
+        else:
+            self.sources[name] = span
 
     def blame(
-        self, code: str, path: Path, what: str, why: str = "", fix: str = "", first: Path | None = None
+        self,
+        code: str,
+        path: Path,
+        what: str,
+        why: str = "",
+        fix: str = "",
+        first: Path | None = None,
+        first_is: str = "first written at",
     ) -> None:
         """Complain of the value at *path*; *first* is where the same thing was written before."""
-        also = () if first is None else (("first written at", self.document.place(first).span),)
+        also = () if first is None else ((first_is, self.document.place(first).span),)
         self.complaints.add(code, self.document.place(path), what, why=why, fix=fix, also=also)
 
     def refer(self, kind: str, name: str, path: Path, tenant: str | None = None) -> None:

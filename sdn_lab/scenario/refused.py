@@ -18,6 +18,9 @@ _PAIRS = "a port sends from its own addresses only: give it several in 'ip' inst
 _ALLOW = "rules only allow; what no rule allows is refused, so there is no order and no action"
 _PORT_SECURITY = "port security is always on: no spoofing is a claim of every scenario"
 _DHCP = "there is no DHCP server: addresses are written in the scenario, and DHCP stops at the port"
+_GATEWAY = (
+    "a network has no gateway of its own: a router has an address in it, 'routers: {r1: {interfaces: ...}}'"
+)
 
 NEVER: Mapping[str, str] = {
     "nat": _NAT,
@@ -47,8 +50,8 @@ NEVER: Mapping[str, str] = {
     "dhcp": _DHCP,
     "enable_dhcp": _DHCP,
     "allocation_pools": _DHCP,
-    "gateway": "a network has no gateway of its own: routers come with a later version",
-    "gateway_ip": "a network has no gateway of its own: routers come with a later version",
+    "gateway": _GATEWAY,
+    "gateway_ip": _GATEWAY,
     "vlan": "tenants' networks are VNIs in a tunnel; VLAN tags stop at the port",
     "segmentation_id": "write 'vni'",
     "remote_ip_prefix": "write remote: {cidr: PREFIX}",

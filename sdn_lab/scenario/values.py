@@ -49,6 +49,17 @@ def read_name(value: object) -> str:
     )
 
 
+def _read_own_network(value: object) -> str:
+    if isinstance(value, str) and "/" in value:
+        raise wrong(
+            "SCN052",
+            f"{quote(value)} is not a network of this tenant's own",
+            "a router joins its tenant's networks, and names them without the tenant",
+            "write the network's name alone; networks of two tenants are joined by a peering",
+        )
+    return read_name(value)
+
+
 def _read_port_path(value: object) -> str:
     if isinstance(value, str) and _PORT_PATH.fullmatch(value):
         return value
@@ -232,6 +243,7 @@ def _typed(reader: Callable[[object], Any], **schema: Any) -> tuple[PlainValidat
 
 
 Name = Annotated[str, *_typed(read_name, type="string", pattern=f"^{_NAME.pattern}$")]
+OwnNetwork = Annotated[str, *_typed(_read_own_network, type="string", pattern=f"^{_NAME.pattern}$")]
 PortPath = Annotated[
     str,
     *_typed(

@@ -1,7 +1,7 @@
 """A scenario as a file again: what a random scenario is saved as when it found something.
 
-``loads(to_yaml(scenario), name) == scenario`` for every scenario that `load` can give.  MACs and VNIs
-are written out even where the first file left them to be derived.
+``loads(to_yaml(scenario), name) == scenario`` for every scenario that `load` can give.  Ports' MACs and
+VNIs are written out even where the first file left them to be derived; a router's MACs cannot be written.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ from decimal import Decimal
 
 from sdn_lab.model.intent import (
     CidrRemote,
+    Dedicated,
     GroupRemote,
     Link,
+    Network,
     NetworkRemote,
+    Peering,
+    PeeringRule,
     Port,
     PortRange,
     Protocol,
     Remote,
+    Router,
     Rule,
     Scenario,
     SecurityGroup,
@@ -43,6 +48,8 @@ def to_yaml(scenario: Scenario) -> str:
             "links": [_link(link) for link in underlay.links],
         },
         "tenants": {tenant: _tenant(scenario, tenant) for tenant in scenario.tenants},
+        "peerings": [_peering(peering) for peering in scenario.peerings],
+        "dedicated": [_dedicated(dedicated) for dedicated in scenario.dedicated],
         "intents": [_wish(wish) for wish in scenario.wishes],
     }
     return "".join(f"{line}\n" for line in _block(file, ""))
@@ -50,16 +57,34 @@ def to_yaml(scenario: Scenario) -> str:
 
 def _tenant(scenario: Scenario, tenant: str) -> dict[str, object]:
     return {
-        "networks": {
-            _short(n.path): {"cidr": [str(c) for c in n.cidrs], "vni": n.vni}
-            for n in scenario.networks
-            if n.tenant == tenant
-        },
+        "networks": {_short(n.path): _network(n) for n in scenario.networks if n.tenant == tenant},
         "security_groups": {
             _short(g.path): _group(g) for g in scenario.security_groups if g.tenant == tenant
         },
+        "routers": {_short(r.path): _router(r) for r in scenario.routers if r.tenant == tenant},
         "instances": _instances([p for p in scenario.ports if p.tenant == tenant]),
     }
+
+
+def _network(network: Network) -> dict[str, object]:
+    found: dict[str, object] = {"cidr": [str(c) for c in network.cidrs], "vni": network.vni}
+    return {**found, "broadcast": True} if network.broadcast else found
+
+
+def _router(router: Router) -> dict[str, object]:
+    return {"interfaces": {_short(leg.network): [str(a) for a in leg.addresses] for leg in router.interfaces}}
+
+
+def _peering(peering: Peering) -> dict[str, object]:
+    return {
+        "between": list(peering.between),
+        "approved_by": list(peering.approved_by),
+        "allow": [_allowed(rule) for rule in peering.allow],
+    }
+
+
+def _dedicated(dedicated: Dedicated) -> dict[str, object]:
+    return {"tenant": dedicated.tenant, "hypervisors": list(dedicated.hypervisors)}
 
 
 def _instances(ports: list[Port]) -> dict[str, object]:
@@ -90,12 +115,17 @@ def _group(group: SecurityGroup) -> object:
 
 
 def _rule(rule: Rule) -> dict[str, object]:
-    found: dict[str, object] = {"direction": rule.direction.value, "protocol": rule.protocol.value}
+    found: dict[str, object] = {"direction": rule.direction.value, **_allowed(rule)}
+    return {**found, "remote": [_remote(remote) for remote in rule.remotes]}
+
+
+def _allowed(rule: Rule | PeeringRule) -> dict[str, object]:
+    found: dict[str, object] = {"protocol": rule.protocol.value}
     if rule.l4_ports is not None:
         found["ports"] = [_range(r) for r in rule.l4_ports]
     if rule.icmp_types_v4 is not None:
         found["types"] = {"v4": list(rule.icmp_types_v4), "v6": list(rule.icmp_types_v6 or ())}
-    return {**found, "remote": [_remote(remote) for remote in rule.remotes]}
+    return found
 
 
 def _remote(remote: Remote) -> object:
@@ -168,6 +198,6 @@ def _flow(node: object) -> str:
         return "{" + ", ".join(f"{_flow(k)}: {_flow(v)}" for k, v in node.items()) + "}"
     if isinstance(node, list):
         return "[" + ", ".join(_flow(item) for item in node) + "]"
-    text = str(node)
+    text = str(node).lower() if isinstance(node, bool) else str(node)
     plain = isinstance(node, int) or (_PLAIN.fullmatch(text) and text.lower() not in _NOT_WORDS)
     return text if plain else json.dumps(text)
