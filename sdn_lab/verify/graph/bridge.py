@@ -218,7 +218,6 @@ class Bridge:
                     writes.add(name)
                 case Resubmit():
                     onward.add(table if action.table is None else action.table)
-                    writes.add("in_port")
                 case Ct(table=after):
                     onward.update(() if after is None else (after,))
                     writes.update(CT_FIELDS)

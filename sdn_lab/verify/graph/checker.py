@@ -8,7 +8,9 @@ isolated   holds where no path leads from either network's ports to the other's,
 reachable  violated where no path leads there at all; otherwise it abstains, and leaves it to those who
            look at packets
 management holds where no path leads into a hypervisor's stack or, unencapsulated, onto the physical network
-segmented  holds where the networks are the components of the graph
+segmented  holds where no two networks meet but those that the scenario joins on purpose
+dedicated  holds where no other tenant has a port on the hypervisor, and no path leads to its VTEP under
+           the VNI of another tenant's network
 redundant  of the underlay, see `underlay`
 ========== =====================================================================================
 
@@ -25,6 +27,7 @@ from itertools import combinations
 
 from sdn_lab.contracts import Progress
 from sdn_lab.model.intent import Scenario
+from sdn_lab.model.joined import joined
 from sdn_lab.model.verdict import Claim, Kind, Status, Verdict
 from sdn_lab.openflow.snapshot import Snapshot
 from sdn_lab.verify.graph import segments, underlay
@@ -34,7 +37,9 @@ from sdn_lab.verify.graph.witness import Answer, Search, Witness
 from sdn_lab.verify.graph.words import Words
 
 METHOD = "graph"
-KINDS = frozenset({Kind.ISOLATED, Kind.REACHABLE, Kind.MANAGEMENT, Kind.SEGMENTED, Kind.REDUNDANT})
+KINDS = frozenset(
+    {Kind.ISOLATED, Kind.REACHABLE, Kind.MANAGEMENT, Kind.SEGMENTED, Kind.DEDICATED, Kind.REDUNDANT}
+)
 _OUT_OF_SIGHT = End.CONTROLLER
 
 
@@ -100,6 +105,7 @@ class _Judge:
         self._members = {
             n.path: tuple(p.path for p in scenario.ports if p.network == n.path) for n in scenario.networks
         }
+        self._everybody = tuple(port.path for port in scenario.ports)
         self._ends = {name: self._graph.reached_from(paths) for name, paths in self._members.items()}
         self._wires = [s for s in frozenset().union(*self._ends.values()) if s.end is End.WIRE]
         self._pairs: dict[tuple[str, str], _Found | None] = {}
@@ -119,6 +125,8 @@ class _Judge:
                 return self._management(claim.objects[0])
             case Kind.SEGMENTED:
                 return self._segmented()
+            case Kind.DEDICATED:
+                return self._dedicated(claim.objects[0], claim.objects[1])
             case _:
                 return self._redundant(claim.objects[0], claim.objects[1])
 
@@ -207,7 +215,10 @@ class _Judge:
         doubtful: _Found | None = None
         abstained = False
         leaks: list[tuple[tuple[str, str], _Found]] = []
+        on_purpose = joined(self._scenario)
         for first, second in combinations(sorted(self._members), 2):
+            if (first, second) in on_purpose:
+                continue
             found = self._apart(first, second)
             if found is None:
                 abstained = True
@@ -226,8 +237,36 @@ class _Judge:
             return _Found(status=Status.UNKNOWN, reason=doubtful.reason)
         if abstained:
             return None
-        covers = f"{len(self._members)} networks, as many components; {self._everything}"
-        return _Found(status=Status.HOLDS, covers=covers)
+        counted = f"{len(self._members)} networks"
+        counted += f", {len(on_purpose)} pairs joined on purpose" if on_purpose else ", as many components"
+        return _Found(status=Status.HOLDS, covers=f"{counted}; {self._everything}")
+
+    def _dedicated(self, tenant: str, hypervisor: str) -> _Found | None:
+        attached = self._fabric.attached(hypervisor)
+        if attached is None:
+            return _Found(status=Status.UNKNOWN, reason=f"the snapshot has no datapath {hypervisor}")
+        tenants = {port.path: port.tenant for port in self._scenario.ports}
+        for path in attached:
+            if tenants.get(path) != tenant:
+                whose = f"{tenants[path]}'s port {path}" if path in tenants else f"port {path}, nobody's,"
+                return _Found(status=Status.VIOLATED, reason=f"{whose} is attached to {hypervisor}")
+        others = {
+            network.vni: network.path for network in self._scenario.networks if network.tenant != tenant
+        }
+        sinks = frozenset(
+            s for s in self._wires if s.to in (hypervisor, None) and (s.vni is None or s.vni in others)
+        )
+        if sinks:
+            finding = self._search.look(self._fabric.ports, sinks)
+            if finding.answer is Answer.SHOWN and finding.witness is not None:
+                sink = finding.witness.sink
+                network = others.get(sink.vni or 0, "a network that is not known")
+                reason = f"a frame of {finding.witness.src} is sent to {hypervisor} as {network}'s"
+                return _Found(status=Status.VIOLATED, reason=reason, witness=finding.witness)
+            if finding.answer is Answer.OPEN:
+                return _Found(status=Status.UNKNOWN, reason=f"a path could not be decided: {finding.why}")
+        every = frozenset().union(*self._ends.values())
+        return self._unless_blind(self._everybody, every, refuted=bool(sinks))
 
     def _redundant(self, first: str, second: str) -> _Found:
         found = underlay.redundancy(self._scenario.underlay, first, second)

@@ -54,16 +54,19 @@ class End(Enum):
 class Sink:
     """Where a way ends.  *name*: port path, bridge, or interface.  *doubt* as in `Facts`.
 
-    *vni* is what a frame on the `WIRE` travels under, None where it is not known (or it is no wire).
+    *vni* is what a frame on the `WIRE` travels under, *to* the hypervisor whose VTEP it is for (empty:
+    nobody's); each None where it is not known, or it is no wire.
     """
 
     end: End
     name: str
     doubt: str = ""
     vni: int | None = None
+    to: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.end.value} {self.name}" + ("" if self.vni is None else f" VNI {self.vni}")
+        vni = "" if self.vni is None else f" VNI {self.vni}"
+        return f"{self.end.value} {self.name}{vni}" + (f" to {self.to}" if self.to else "")
 
     @property
     def certain(self) -> Sink:
@@ -108,6 +111,11 @@ class Fabric:
     def ports(self) -> tuple[str, ...]:
         """All tenant ports that are attached somewhere, sorted."""
         return tuple(sorted(self._attached))
+
+    def attached(self, hypervisor: str) -> tuple[str, ...] | None:
+        """Return the tenant ports on a hypervisor's bridge, or None if the snapshot has no such bridge."""
+        bridge = self.bridges.get(hypervisor)
+        return None if bridge is None else tuple(bridge.behind(n)[1] for n in bridge.of_ports(PORT))
 
     def starts(self, path: str, frame: Facts | None = None) -> list[State]:
         """Return where a frame from this tenant port is first looked up."""
@@ -205,14 +213,15 @@ class Fabric:
         vni, vni_mask = facts.bits("tun_id")
         source = self._vteps.get(bridge.name, 0)
         others = [name for name in self._vteps if name != bridge.name]
+        owner: str | None = None
         if mask == _FULL_IPV4:
-            owner = self._owners.get(destination)
-            others = [owner] if owner in others and owner is not None else []
+            owner = self._owners.get(destination, "")
+            others = [owner] if owner in others else []
         else:
             facts = facts.doubting("a tunnel to a hypervisor that is not known")
         if mask != _FULL_IPV4 or destination not in (0, source):
             known = vni_mask & _VNI == _VNI
-            yield Sink(End.WIRE, bridge.name, facts.doubt, vni & _VNI if known else None)
+            yield Sink(End.WIRE, bridge.name, facts.doubt, vni & _VNI if known else None, owner)
         for name in others:
             carried: dict[str, Bits] = {
                 "tun_id": (vni & _VNI, vni_mask & _VNI | _FULL_TUN_ID & ~_VNI),

@@ -43,6 +43,10 @@ _FRESH: Mapping[str, Bits] = {
 }
 
 
+ANY_ZONE = (
+    -1
+)  # in `Facts.committed`: a copy of this packet went on its own and may have been committed anywhere
+
 # What is read beyond the MAC addresses and the outermost tag, and beyond the IP addresses.
 BEYOND_TAG = tuple(
     name

@@ -45,14 +45,13 @@ from sdn_lab.openflow.action import (
 from sdn_lab.openflow.entry import FlowEntry, Group, GroupType
 from sdn_lab.openflow.fields import ETH_QINQ, ETH_VLAN, FIELDS, OFPVID_PRESENT, TCP_FLAG_BITS
 from sdn_lab.verify.graph.bridge import Bridge
-from sdn_lab.verify.graph.facts import BEYOND_TAG, Facts
+from sdn_lab.verify.graph.facts import ANY_ZONE, BEYOND_TAG, CT_FIELDS, Facts
 
 _GROUP_DEPTH = 8
-# OpenFlow 1.3.5 section 5.10: an action set runs in this order, whatever order it was written in.
-_SET_ORDER: tuple[type, ...] = (
-    *(PopVlan, PushVlan, DecTtl, Move, SetField, Ct),
-    *(GroupAction, Output, OutputField),
-)
+# OpenFlow 1.3.5 section 5.10 and `ofpacts_execute_action_set`: an action set runs in this order, whatever
+# order it was written in, and of those that send only the first kind that it has.
+_SET_ORDER: tuple[type, ...] = (PopVlan, PushVlan, DecTtl, Move, SetField)
+_SET_LAST: tuple[type, ...] = (GroupAction, Output, OutputField, Resubmit, Ct)
 _REQUESTS = {1: ("icmpv4_type", (8, 13, 15)), 58: ("icmpv6_type", (128,))}
 
 
@@ -89,7 +88,10 @@ def run(bridge: Bridge, entry: FlowEntry, facts: Facts, *, new: bool) -> list[Ar
     """
     machine = _Machine(bridge, entry.table_id, new=new)
     instructions = entry.instructions
-    facts = machine.apply(instructions.apply, facts)
+    applied = machine.apply(instructions.apply, facts)
+    if applied is None:
+        return machine.reached
+    facts = applied
     if instructions.clear:
         facts = replace(facts, actions=())
     if instructions.write:
@@ -116,10 +118,13 @@ def _merged(held: tuple[Action, ...], more: tuple[Action, ...]) -> tuple[Action,
 
 
 def _as_set(actions: Iterable[Action]) -> list[Action]:
-    ordered = sorted(actions, key=lambda a: _SET_ORDER.index(type(a)) if type(a) in _SET_ORDER else 0)
-    if any(isinstance(action, GroupAction) for action in ordered):
-        return [a for a in ordered if not isinstance(a, (Output, OutputField))]
-    return ordered
+    held = list(actions)
+    ordered = sorted(
+        (a for a in held if isinstance(a, _SET_ORDER)),
+        key=lambda a: 3 if isinstance(a, (Move, SetField)) else _SET_ORDER.index(type(a)),
+    )
+    last = next((a for kind in _SET_LAST for a in reversed(held) if isinstance(a, kind)), None)
+    return [*ordered, last] if last is not None else []
 
 
 class _Machine:
@@ -131,8 +136,8 @@ class _Machine:
         self._table = table
         self._new = new
 
-    def apply(self, actions: Iterable[Action], facts: Facts, depth: int = 0) -> Facts:
-        """Execute a list; return the facts after it."""
+    def apply(self, actions: Iterable[Action], facts: Facts, depth: int = 0) -> Facts | None:
+        """Execute a list; return the facts after it, or None where the packet goes no further."""
         for action in actions:
             match action:
                 case Output(of_port=number):
@@ -162,7 +167,10 @@ class _Machine:
                 case PopVlan():
                     facts = self._pop(facts)
                 case DecTtl():
-                    facts = self._dec_ttl(facts)
+                    alive = self._dec_ttl(facts)
+                    if alive is None:
+                        return None
+                    facts = alive
                 case Conjunction():
                     facts = facts.doubting("a conjunction, which the graph does not put together")
         return facts
@@ -219,7 +227,8 @@ class _Machine:
         place = None if zone is None else (self._bridge.name, zone)
         if self._new and facts.complete and not _opens_a_connection(facts):
             facts = facts.doubting("ct, whose answer for this packet the graph does not know")
-        if self._new and (place is None or place in facts.committed):
+        somewhere = (self._bridge.name, ANY_ZONE)
+        if self._new and (place is None or not facts.committed.isdisjoint((place, somewhere))):
             facts = facts.doubting("ct in a zone where this packet was committed before, or an unknown one")
         if action.table is not None:
             answered = facts.tracked(new=self._new)
@@ -236,13 +245,22 @@ class _Machine:
         return facts
 
     def _resubmit(self, in_port: int | None, table: int, facts: Facts) -> Facts:
+        """Look the packet up in another table, then go on here with it as that left it.
+
+        Whatever the tables from there on may write is not known afterwards, all else is.
+        """
         inside = facts
-        if in_port is not None:
+        if in_port is not None and facts.bits("in_port") != (in_port, FIELDS["in_port"].full_mask):
+            # Only the look-up believes it, an output goes by the port of arrival: not knowing covers both.
+            unsure = facts.forget("in_port").doubting("a resubmit as if from another port")
+            self.reached.append(ToTable(table, replace(unsure, actions=())))
             inside = facts.write("in_port", in_port, FIELDS["in_port"].full_mask)
         self.reached.append(ToTable(table, replace(inside, actions=())))
-        for name in sorted(self._bridge.written(table)):
-            facts = facts.forget(name)
-        return facts.doubting(f"what comes after a resubmit to table {table}")
+        written = self._bridge.written(table)
+        facts = facts.blurred(sorted(written))
+        if written.intersection(CT_FIELDS):
+            facts = replace(facts, committed=facts.committed | {(self._bridge.name, ANY_ZONE)})
+        return facts.doubting(f"a resubmit back to table {table}") if table <= self._table else facts
 
     def _push(self, facts: Facts) -> Facts:
         vid, mask = facts.bits("vlan_vid")
@@ -261,13 +279,13 @@ class _Machine:
             return _no_priority(facts.write("vlan_vid", 0, FIELDS["vlan_vid"].full_mask))
         return facts.blurred(("vlan_vid", "vlan_pcp", *BEYOND_TAG)).doubting("what is under a popped tag")
 
-    def _dec_ttl(self, facts: Facts) -> Facts:
+    def _dec_ttl(self, facts: Facts) -> Facts | None:
         ttl, mask = facts.bits("nw_ttl")
         full = FIELDS["nw_ttl"].full_mask
         if mask != full:
             return facts.forget("nw_ttl").doubting("dec_ttl of a TTL that is not known")
         if ttl <= 1:
-            return facts.doubting("dec_ttl of a packet that has none left")
+            return None  # and nobody is told: Open vSwitch reports it only to a controller that asked
         return facts.write("nw_ttl", ttl - 1, full)
 
 

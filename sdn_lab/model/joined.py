@@ -1,0 +1,68 @@
+"""Which networks a scenario joins on purpose, and by which gateways: the intent, read once for everybody.
+
+A router joins its networks pairwise and directly; an approved peering joins its two, each through the
+network's own router with the first path.  Nothing is transitive: two networks that only meet in a third
+are apart.
+
+Read by:  `observe` (what a routed packet looks like at both ends) and `verify.graph` (which pairs are to be
+          apart).  Not by the compiler, whose reading of a scenario is its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import permutations
+
+from sdn_lab.model.intent import RouterInterface, Scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way from a network to another: in at *near*, out at *far*.
+
+    *through* is the path of the router or of the peering.
+    """
+
+    through: str
+    near: RouterInterface
+    far: RouterInterface
+
+    def carries(self, family: int) -> bool:
+        """Say whether both ends have an address of this IP version."""
+        return all(any(a.version == family for a in leg.addresses) for leg in (self.near, self.far))
+
+
+Ways = Mapping[tuple[str, str], tuple[Way, ...]]
+"""From (network of the sender, network of the receiver); pairs that are not joined have no entry."""
+
+
+def ways(scenario: Scenario) -> Ways:
+    """Return every way between networks of *scenario*, routers' first."""
+    found: dict[tuple[str, str], list[Way]] = defaultdict(list)
+    for way in (*_routed(scenario), *_peered(scenario)):
+        found[way.near.network, way.far.network].append(way)
+    return {pair: tuple(between) for pair, between in found.items()}
+
+
+def joined(scenario: Scenario) -> frozenset[tuple[str, str]]:
+    """Return the pairs of networks that are joined on purpose, each sorted."""
+    return frozenset((min(pair), max(pair)) for pair in ways(scenario))
+
+
+def _routed(scenario: Scenario) -> Iterator[Way]:
+    for router in scenario.routers:
+        for near, far in permutations(router.interfaces, 2):
+            yield Way(through=router.path, near=near, far=far)
+
+
+def _peered(scenario: Scenario) -> Iterator[Way]:
+    first: dict[str, RouterInterface] = {}
+    for router in sorted(scenario.routers, key=lambda r: r.path):
+        for leg in router.interfaces:
+            first.setdefault(leg.network, leg)
+    for peering in scenario.peerings:
+        if peering.approved and all(network in first for network in peering.between):
+            for near, far in permutations(peering.between):
+                yield Way(through=peering.path, near=first[near], far=first[far])
