@@ -210,6 +210,5 @@ NEEDS: tuple[Need, ...] = (
     ),
     _tool("bash", "the shells of Mininet's nodes", "bash"),
     _tool("ip", "interfaces and addresses", "iproute2", "-V"),
-    _tool("ethtool", "switching off checksum offload, without which no TCP passes", "ethtool", "--version"),
     _tool("nft", "instances whose kernels do not answer probes", "nftables", "--version"),
 )

@@ -27,7 +27,7 @@ def run(argv, path=None):
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
-@pytest.mark.parametrize("missing", ["ovs-vswitchd", "ovs-ofctl", "mnexec", "nft", "ethtool"])
+@pytest.mark.parametrize("missing", ["ovs-vswitchd", "ovs-ofctl", "mnexec", "nft", "ip"])
 def test_a_missing_program_is_named_with_its_package(tmp_path, missing):
     for name in set(PROGRAMS) - {missing}:
         (tmp_path / name).symlink_to(shutil.which(name))

@@ -17,16 +17,15 @@ from pathlib import Path
 
 from sdn_lab.backends.mininet.hearing import deafen
 from sdn_lab.backends.mininet.namespaces import inside, sysctl
-from sdn_lab.backends.mininet.nodes import Hypervisor, Instance, wire
+from sdn_lab.backends.mininet.nodes import Hypervisor, Instance, Wiring
+from sdn_lab.backends.mininet.offload import compute_checksums
 from sdn_lab.backends.mininet.ovs import NIC, PHYSICAL, OpenVSwitch
 from sdn_lab.backends.mininet.plan import MANAGEMENT_PREFIX, Plan, PlannedHypervisor, PlannedInstance
 from sdn_lab.backends.mininet.watch import Watch
-from sdn_lab.process import run
 
 RUN = Path("/run/sdn-lab")
 MANAGEMENT_INTERFACE = "mgmt"
 THREADS = 4  # programs are started from so many threads; more do not help on few cores
-_ETHTOOL_S = 30
 
 
 @dataclass(slots=True)
@@ -61,12 +60,18 @@ def build(plan: Plan, watch: Watch, progress: Callable[[str, int, int], None]) -
     for node in (built.underlay, built.management):
         node.harden(ipv6=False)
     step("underlay and management network")
+    wiring = Wiring()
     for planned in plan.hypervisors:
-        built.hypervisors[planned.name] = _hypervisor(planned, built, watch)
+        built.hypervisors[planned.name] = _hypervisor(planned, built, watch, wiring)
         step(f"hypervisor {planned.name}")
-    for instance in plan.instances:
-        built.instances[instance.node] = _instance(instance, built, watch)
-        step(f"instance {instance.ports[0].path}")
+    with ThreadPoolExecutor(THREADS) as pool:
+        for instance, node in zip(
+            plan.instances, pool.map(lambda i: _instance(i, watch), plan.instances), strict=True
+        ):
+            built.instances[instance.node] = node
+            _wire_instance(instance, built, wiring)
+            step(f"instance {instance.ports[0].path}")
+    wiring.make()
     _configure_networks(built)
     step("Open vSwitch")
     for planned in plan.hypervisors:
@@ -87,23 +92,32 @@ def know_peers(us: PlannedHypervisor, built: Built) -> None:
     built.switches[us.name].know_peers(peers)
 
 
-def _hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch) -> Hypervisor:
+def _hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch, wiring: Wiring) -> Hypervisor:
     node = Hypervisor(planned.node, f"hypervisor {planned.name}", watch, dpid=planned.dpid)
     node.harden(ipv6=False)
     switch = OpenVSwitch(RUN / planned.node, node.into, dict(os.environ))
     built.switches[planned.name] = switch
     watch.own(f"ovsdb-server of {planned.name}", switch.start_database())
-    wire(node, NIC, built.underlay, planned.uplink)
-    wire(node, MANAGEMENT_INTERFACE, built.management, planned.control)
+    wiring.join(node, NIC, built.underlay, planned.uplink)
+    wiring.join(node, MANAGEMENT_INTERFACE, built.management, planned.control)
     return node
 
 
-def _instance(planned: PlannedInstance, built: Built, watch: Watch) -> Instance:
+def _instance(planned: PlannedInstance, watch: Watch) -> Instance:
     node = Instance(planned.node, f"the instance of {planned.ports[0].path}", watch)
     node.harden(ipv6=any(":" in a for p in planned.ports for a in p.addresses))
-    for port in planned.ports:
-        wire(node, port.interface, built.hypervisors[planned.hypervisor], port.peer, port.mac)
     return node
+
+
+def _wire_instance(planned: PlannedInstance, built: Built, wiring: Wiring) -> None:
+    for port in planned.ports:
+        wiring.join(
+            built.instances[planned.node],
+            port.interface,
+            built.hypervisors[planned.hypervisor],
+            port.peer,
+            port.mac,
+        )
 
 
 def _configure_networks(built: Built) -> None:
@@ -150,18 +164,16 @@ def _finish_hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch) -
 
 
 def _finish_instance(planned: PlannedInstance, built: Built) -> None:
-    """Bring an instance up.  With transmit checksum offload left on, its packets would carry no
-    checksum into the userspace datapath, and TCP would not pass at all.
-    """
+    """Bring an instance up."""
     node = built.instances[planned.node]
-    deafen(node.into, [p.interface for p in planned.ports])
+    deafen(node.pid, [p.interface for p in planned.ports])
     with inside(node.pid):
         for port in planned.ports:
+            compute_checksums(port.interface)
             if not any(":" in a for a in port.addresses):
                 sysctl(f"net/ipv6/conf/{port.interface}/disable_ipv6", 1)
     commands = ["link set lo up"]
     for metric, port in enumerate(planned.ports, start=100):  # two legs may reach one prefix: the first wins
-        run([*node.into, "ethtool", "-K", port.interface, "tx", "off"], _ETHTOOL_S)
         commands.append(f"link set {port.interface} mtu {built.plan.inner_mtu} up")
         commands += [
             f"address add {a} dev {port.interface}" + (" nodad" if ":" in a else "") for a in port.addresses

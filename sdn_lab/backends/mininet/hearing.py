@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sdn_lab.backends.mininet.namespaces import inside
 from sdn_lab.process import run
 
 MARK = 0x5D1AB  # on the frames that we inject
@@ -33,11 +34,13 @@ def rules(interfaces: Sequence[str]) -> str:
 """
 
 
-def deafen(into: Sequence[str], interfaces: Sequence[str]) -> None:
-    """Make a node deaf and mute.  *into* is put before a program to run it there."""
-    run([*into, "nft", "-f", "-"], _NFT_S, stdin=rules(interfaces))
+def deafen(pid: int, interfaces: Sequence[str]) -> None:
+    """Make the node of process *pid* deaf and mute."""
+    with inside(pid):
+        run(["nft", "-f", "-"], _NFT_S, stdin=rules(interfaces))
 
 
-def hear(into: Sequence[str]) -> None:
+def hear(pid: int) -> None:
     """Let a node's kernel hear and speak again."""
-    run([*into, "nft", "delete", "table", "netdev", "probes"], _NFT_S)
+    with inside(pid):
+        run(["nft", "delete", "table", "netdev", "probes"], _NFT_S)

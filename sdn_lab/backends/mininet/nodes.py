@@ -64,7 +64,8 @@ class _Configured:
 
     def configure(self, commands: Sequence[str]) -> None:
         """Run ``ip`` commands in the node, all in one process.  Raises LabError at the first that fails."""
-        run([*self.into, "ip", "-batch", "-"], _IP_S, stdin="".join(f"{c}\n" for c in commands))
+        with inside(self.pid):  # which the program inherits: one start less than by ``mnexec``
+            run(["ip", "-batch", "-"], _IP_S, stdin="".join(f"{c}\n" for c in commands))
 
 
 _SILENCE_V6 = {
@@ -94,7 +95,33 @@ class _Interface(Intf):  # type: ignore[misc]
         return {}
 
 
-def wire(one: _Configured, at_one: str, other: _Configured, at_other: str, mac: str | None = None) -> None:
-    """Join two nodes.  *mac* is that of the first end; the second then differs in its first octet."""
-    far = None if mac is None else f"fe{mac[2:]}"
-    Link(one, other, intfName1=at_one, intfName2=at_other, addr1=mac, addr2=far, intf=_Interface)
+class _Wire(Link):  # type: ignore[misc]
+    """A veth pair that `Wiring` makes; Mininet keeps the books."""
+
+    @classmethod
+    def makeIntfPair(cls, *_names: Any, **_parameters: Any) -> None:  # noqa: N802 (Mininet's name)
+        """Make nothing: Mininet would start a program for each pair."""
+
+
+class Wiring:
+    """Wires between nodes: noted one by one, made all by one program, each end in its node from the start."""
+
+    def __init__(self) -> None:
+        self._commands: list[str] = []
+
+    def join(
+        self, one: _Configured, at_one: str, other: _Configured, at_other: str, mac: str | None = None
+    ) -> None:
+        """Note a wire.  *mac* is that of the first end; the second then differs in its first octet."""
+        far = None if mac is None else f"fe{mac[2:]}"
+        _Wire(one, other, intfName1=at_one, intfName2=at_other, addr1=mac, addr2=far, intf=_Interface)
+        near_address, far_address = ("", "") if mac is None else (f"address {mac}", f"address {far}")
+        self._commands.append(
+            f"link add name {at_one} {near_address} netns {one.pid} "
+            f"type veth peer name {at_other} {far_address} netns {other.pid}"
+        )
+
+    def make(self) -> None:
+        """Make what was noted.  Raises LabError."""
+        run(["ip", "-batch", "-"], _IP_S, stdin="".join(f"{c}\n" for c in self._commands))
+        self._commands.clear()
