@@ -16,6 +16,7 @@ from sdn_lab.model.intent import Scenario
 from sdn_lab.model.observation import Captured, Injection, Observation, Window
 from sdn_lab.model.verdict import Claim, Report, Verdict
 from sdn_lab.openflow.snapshot import Snapshot
+from sdn_lab.tls import Identity
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(what, done, total)`` during long work."""
@@ -55,8 +56,16 @@ class RunningLab(Protocol):
         """Start a program in the management plane (the controller).  It dies with the lab."""
         ...
 
-    def connect(self, host: str, l4_port: int, settle: Callable[[], None]) -> None:
-        """Tell every datapath to connect to this controller.
+    def connect(
+        self,
+        host: str,
+        l4_port: int,
+        settle: Callable[[], None],
+        identities: Mapping[str, Identity] | None = None,
+    ) -> None:
+        """Tell every datapath to connect to this controller; if told already, wait until all are.
+
+        With *identities*, by hypervisor, over TLS; without, over plain TCP.
 
         *settle* blocks until the controller's queues are empty; the simulator's clock stands still
         while control messages are outstanding, and calls it to know.

@@ -5,7 +5,8 @@ What
 Loads one app (a file with a Ryu app in it), listens on HOST and L4_PORT and nowhere else, and speaks JSON
 lines with the lab: commands on standard input, events on standard output (`sdn_lab.control.lines`).
 The first line it reads is ``{"command": "begin", "facts": ..., "tables": ...}``.  It ends when standard
-input ends, and dies with its parent.
+input ends, and dies with its parent.  With an ``identity`` in that line it speaks TLS only, and takes
+switches in by their certificates (`sdn_lab.control.door`); its key is nowhere but in its memory.
 
 L4_PORT 0 takes any free one; ``ready`` says which.
 
@@ -32,6 +33,7 @@ from typing import IO, Any
 from sdn_lab.control.lines import line, parse, unpack_tables
 from sdn_lab.control.site import site
 from sdn_lab.process import die_with_parent
+from sdn_lab.tls import Identity, serving
 
 
 class _Lines:
@@ -77,7 +79,8 @@ def main(argv: list[str]) -> int:
         site.load(begin["facts"])
         _want(begin["tables"], begin["generation"])
         listener = _listen(host, int(l4_port))
-        run = _start(Path(app), listener)
+        identity = begin.get("identity")
+        run = _start(Path(app), listener, None if identity is None else Identity(**identity))
     except CannotStart as error:
         site.tell(event="failed", text=str(error))
         return 1
@@ -117,9 +120,10 @@ class _Running:
         self._rest.settle()
         site.tell(event="settled", n=n)
 
-    def _program(self, tables: dict[str, Any], generation: int) -> None:
+    def _program(self, facts: dict[str, Any], tables: dict[str, Any], generation: int) -> None:
         from sdn_lab.control.console import ProgramChanged  # noqa: PLC0415 (the framework loads late: see _start)
 
+        site.load(facts)
         _want(tables, generation)
         for app in self._apps.values():
             if ProgramChanged in app.event_handlers:
@@ -132,11 +136,12 @@ class _Running:
         console.send_event(console.name, DumpWanted(int(dpid, 16)))
 
 
-def _start(path: Path, listener: socket.socket) -> _Running:
+def _start(path: Path, listener: socket.socket, identity: Identity | None) -> _Running:
     """Load the app, start everything, accept connections."""
     try:
         from sdn_lab.control import ryu  # noqa: PLC0415 (an ImportError must reach the lab as a sentence)
         from sdn_lab.control.connection import Connection  # noqa: PLC0415
+        from sdn_lab.control.door import admit  # noqa: PLC0415
         from sdn_lab.control.settle import Rest  # noqa: PLC0415
     except ImportError as error:
         raise CannotStart(f"the controller framework cannot be loaded: {error}") from error
@@ -144,15 +149,22 @@ def _start(path: Path, listener: socket.socket) -> _Running:
     ryu.cfg.CONF(args=[], project="sdn_lab", default_config_files=[])
     connections: list[Any] = []
     ready = threading.Event()
+    context = None if identity is None else serving(identity)
 
     def serve(sock: socket.socket, address: Any) -> None:
-        connection = Connection(sock, address)
+        name = None
+        if context is not None:
+            admitted = admit(sock, address, context)
+            if admitted is None:
+                return
+            sock, name = admitted
+        connection = Connection(sock, address, name)
         connections.append(connection)
         try:
             connection.serve()
         finally:
-            connection.close()
             connections.remove(connection)
+            connection.end()
 
     def accept() -> None:
         ready.wait()

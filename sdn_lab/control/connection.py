@@ -1,6 +1,6 @@
 """One switch's connection, and whether anything is going on in it.
 
-The framework's own `Datapath`, with four things added:
+The framework's own `Datapath`, with five things added:
 
 1.  **Quiet.**  `Connection.quiet` says whether nothing is left to read, nothing to send, and nobody is in
     the middle of either.  `settle` (`sdn_lab.control.settle`) is built on it.
@@ -10,13 +10,14 @@ The framework's own `Datapath`, with four things added:
 3.  **A transaction id is given once**, also when two apps ask at the same time.
 4.  **A slow switch is waited for.**  os-ken gives up on a switch that does not read for 5 s; a simulator
     whose clock stands still may well not.
+5.  **It is who its certificate says**, where one is asked for (`sdn_lab.control.door`).
 
 How quiet is known without a race
 ---------------------------------
 The reader waits for data with poll(2) under the flag ``reading``, clears the flag *before* it takes
 anything out of the socket, and counts what it took.  So, while the flag is up, whatever has arrived is
-still in the socket, where FIONREAD sees it; and whoever looks twice and finds the same counts knows that
-nothing happened in between.
+still in the socket, where FIONREAD sees it, and TLS has kept nothing back; and whoever looks twice and finds
+the same counts knows that nothing happened in between.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ import array
 import fcntl
 import select
 import socket
+import ssl
 import termios
 import threading
 from typing import Any
 
 from sdn_lab.control import ryu
+from sdn_lab.control.door import Door
 
 _POLL_MS = 1000
 
@@ -39,6 +42,8 @@ class _Socket:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._tls = sock if isinstance(sock, ssl.SSLSocket) else None
+        self._using = threading.Lock()  # one TLS session is not for two threads at a time
         self._closed = False
         self.reading = False
         self.stalled = False
@@ -57,29 +62,39 @@ class _Socket:
 
     def recv(self, size: int) -> bytes:
         while True:
-            self.reading = True
-            ready = self._readable.poll(_POLL_MS)
-            self.reading = False
-            if self._closed:
-                return b""
-            if ready:
-                data = self._sock.recv(size)
-                self.taken += len(data)
-                return data
+            if not self._decrypted():
+                self.reading = True
+                ready = self._readable.poll(_POLL_MS)
+                self.reading = False
+                if self._closed:
+                    return b""
+                if not ready:
+                    continue
+            try:
+                with self._using:
+                    data = self._sock.recv(size)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                continue  # a part of a record
+            except ssl.SSLError:
+                return b""  # the framework would try again for ever
+            self.taken += len(data)
+            return data
 
     def sendall(self, data: bytes) -> None:
         view = memoryview(data)
         while view and not self._closed:
             try:
-                view = view[self._sock.send(view) :]
-            except BlockingIOError:
+                with self._using:
+                    sent = self._sock.send(view)
+                view = view[sent:]
+            except (BlockingIOError, ssl.SSLWantWriteError):
                 self.stalled = True
                 self._writable.poll(_POLL_MS)
                 self.stalled = False
         self.sends += 1
 
     def shutdown(self, how: int) -> None:
-        self._sock.shutdown(how)
+        socket.socket.shutdown(self._sock, how)  # TLS's own would let the reader see what is still encrypted
 
     def close(self) -> None:
         self._closed = True
@@ -93,15 +108,30 @@ class _Socket:
         fcntl.ioctl(self._sock, termios.FIONREAD, count)
         return count[0]
 
+    def _decrypted(self) -> bool:
+        """Say whether there is something to take out that poll(2) does not know of.  The reader asks."""
+        if self._tls is None or self._closed:
+            return False
+        with self._using:
+            return self._tls.pending() > 0
+
 
 class Connection(ryu.controller.Datapath):  # type: ignore[misc]
     """A datapath as apps see it (``ev.msg.datapath``), with what the module's docstring adds."""
 
-    def __init__(self, sock: socket.socket, address: Any) -> None:
+    def __init__(self, sock: socket.socket, address: Any, name: str | None = None) -> None:
+        """*name* is what its certificate says; None: nobody asked for one."""
         self._watched = _Socket(sock)
         self._counting = threading.Lock()
         self._queued = 0
         super().__init__(self._watched, address)
+        if name is not None:
+            self.ofp_brick: Any = Door(self.ofp_brick, name, refuse=self.close)
+
+    def end(self) -> None:
+        """Close the socket: the framework leaves that to whoever collects its garbage."""
+        self.close()
+        self._watched.close()
 
     def quiet(self) -> bool:
         """Say whether this connection rests until the switch or an app does something."""

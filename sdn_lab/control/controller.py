@@ -31,7 +31,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sdn_lab.contracts import Child, Progress
@@ -44,6 +44,7 @@ from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import Scenario
 from sdn_lab.openflow.entry import Program, Tables
 from sdn_lab.process import ending
+from sdn_lab.tls import Identity
 
 Spawn = Callable[[Sequence[str], Mapping[str, str]], Child]
 
@@ -81,8 +82,12 @@ class Controller:
         assignment: Assignment,
         program: Program | None = None,
         framework: str = "os_ken",
+        identity: Identity | None = None,
     ) -> None:
-        """*app* is a name or a path (InputError if there is no such app); *l4_port* 0 takes a free one."""
+        """*app* is a name or a path (InputError if there is no such app); *l4_port* 0 takes a free one.
+
+        With an *identity* it speaks TLS only; without, plain TCP.
+        """
         self._spawn = spawn
         self._path = apps.find(app)
         self.app = app
@@ -94,6 +99,7 @@ class Controller:
         self._scenario = scenario
         self._assignment = assignment
         self._program = program
+        self._identity = identity
         self._generation = 0
         self._dpids = {dp.dpid: name for name, dp in assignment.datapaths.items()}
         self._child: Child | None = None
@@ -121,6 +127,7 @@ class Controller:
             facts=facts_of(self._scenario, self._assignment),
             tables=self._pack(self._program),
             generation=self._generation,
+            identity=None if self._identity is None else asdict(self._identity),
         )
         self._wait(lambda: self._ready, _START_S, "to start")
 
@@ -248,7 +255,8 @@ class Controller:
         self._said.append(f"{self._name(dpid)}: {text}")
 
     def _on_said(self, *, text: str) -> None:
-        self._said.append(text)
+        if text not in self._said:  # a switch that is refused tries again every second
+            self._said.append(text)
 
     def _on_crashed(self, *, where: str, text: str, trace: str) -> None:
         self._said.append(trace)

@@ -2,8 +2,10 @@
 
 To the process (``command``) on its standard input, from it (``event``) on its standard output.
 
-    begin     facts, tables, generation  the first line: the inventory (`control.site`), and as below
-    program   tables: {dpid: tables}, generation
+    begin     facts, tables, generation, identity
+                                         the first line: the inventory (`control.site`), and as below;
+                                         *identity*: the controller's `tls.Identity`, or null for plain TCP
+    program   facts, tables: {dpid: tables}, generation
                                          what every datapath should hold; replaces the one before
     settle    n                          answer ``settled`` once nothing is left to do
     dump      dpid                       answer ``dumped`` with what the datapath says it holds

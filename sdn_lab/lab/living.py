@@ -113,7 +113,11 @@ class Lab:
 
     def _control(self) -> None:
         """Start the controller, connect every datapath, wait until all hold what they should."""
+        from sdn_lab.pki import Authority
+
         self.versions.update(self.backend.versions())
+        authority = Authority()
+        identities = {name: authority.switch(dp.dpid) for name, dp in self.assignment.datapaths.items()}
         self.controller = Controller(
             self.backend.spawn,
             app=self.app,
@@ -122,17 +126,21 @@ class Lab:
             scenario=self.scenario,
             assignment=self.assignment,
             program=self.program,
+            identity=authority.controller(),
         )
         with self.phases.phase("controller"):
             self.controller.start()
         with self.phases.phase("push"):
-            self.backend.connect(self.controller.host, self.controller.l4_port, self.controller.settle)
+            controller = self.controller
+            self.backend.connect(controller.host, controller.l4_port, controller.settle, identities)
             self.controller.wait_confirmed(timeout_ms=CONFIRM_MS, progress=self.phases.progress)
         self.steady = self.controller.pushes
 
 
 def _import_ahead(methods: Sequence[str]) -> None:
-    """Import what verifying needs while the lab starts, which is waiting for other processes."""
+    """Import what the controller and verifying need while the lab starts, waiting for other processes."""
+    import sdn_lab.pki
+
     if "probe" in methods:
         from sdn_lab.observe.frames import prepare
 

@@ -50,6 +50,7 @@ from sdn_lab.backends.mininet.watch import Watch
 from sdn_lab.backends.mininet.windows import telling, window_of
 from sdn_lab.model.diagnostic import ApparatusError, LabError
 from sdn_lab.process import Running, die_with_parent, ending, launch
+from sdn_lab.tls import Identity
 
 _TICK_MS = 200
 _NEIGHBOURS_AGE_S = 300  # Open vSwitch forgets them after 900
@@ -190,11 +191,14 @@ class _Daemon:
         return {"status": child.poll()}, []
 
     def connect(self, request: Mapping[str, Any]) -> Reply:
-        """Point every integration bridge at ``target``, and wait until it is connected."""
+        """Point every integration bridge at ``target``, under its own of ``identities`` if there are any, and
+        wait until it is connected.
+        """
         built = self._lab()
         waiting = list(built.switches)
-        for switch in built.switches.values():
-            switch.set_controller(request["target"])
+        for name, switch in built.switches.items():
+            identity = request["identities"].get(name)
+            switch.set_controller(request["target"], None if identity is None else Identity(**identity))
         deadline = time.monotonic() + request["timeout_s"]
         while waiting:
             self._watch.check()

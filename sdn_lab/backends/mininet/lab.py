@@ -12,6 +12,7 @@ Invariants
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import os
 import select
@@ -36,6 +37,7 @@ from sdn_lab.model.diagnostic import ApparatusError, LabError
 from sdn_lab.model.observation import Captured, Window
 from sdn_lab.openflow.snapshot import Snapshot
 from sdn_lab.process import LastWords, ending, spawn
+from sdn_lab.tls import Identity
 
 _DAEMON = "sdn_lab.backends.mininet.daemon"
 _BUILD_S = 120.0
@@ -109,10 +111,19 @@ class MininetLab:
         """Start a program on a hypervisor, where it finds the hypervisor's Open vSwitch."""
         return self._spawn(argv, os.environ, hypervisor=hypervisor)
 
-    def connect(self, host: str, l4_port: int, settle: Callable[[], None]) -> None:
+    def connect(
+        self,
+        host: str,
+        l4_port: int,
+        settle: Callable[[], None],
+        identities: Mapping[str, Identity] | None = None,
+    ) -> None:
         """Point every datapath at the controller, wait until all are connected, then for *settle*."""
-        target = f"tcp:{host}:{l4_port}"
-        arguments = {"target": target, "timeout_s": _CONNECT_S}
+        arguments = {
+            "target": f"{'tcp' if identities is None else 'ssl'}:{host}:{l4_port}",
+            "identities": {name: dataclasses.asdict(i) for name, i in (identities or {}).items()},
+            "timeout_s": _CONNECT_S,
+        }
         self._ask("connect", arguments, limit_s=_CONNECT_S + _REQUEST_S)
         settle()
 

@@ -34,6 +34,7 @@ from sdn_lab.backends.mininet.physical import UPLINK_OF_PORT, entries
 from sdn_lab.backends.mininet.plan import ENCAPSULATION_L4_PORT, Plan, PlannedHypervisor, PlannedPort
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.process import Spawned, run, spawn
+from sdn_lab.tls import Identity
 
 INTEGRATION, PHYSICAL, NIC, TUNNEL = "br-int", "br-phy", "nic", "tun"
 _ESTABLISHED = "01"  # in /proc/net/tcp, proc(5)
@@ -52,6 +53,7 @@ class OpenVSwitch:
         self._directory = directory
         self._into = tuple(into)
         self._database = f"unix:{directory}/db.sock"
+        self._target: str | None = None
         self._environment = {
             **environment,
             **dict.fromkeys(("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR"), str(directory)),
@@ -136,13 +138,31 @@ class OpenVSwitch:
         for vtep, mac in peers.items():
             self.appctl("tnl/neigh/set", PHYSICAL, vtep, mac)
 
-    def set_controller(self, target: str) -> None:
-        """Point br-int at a controller.  The first time, Open vSwitch empties br-int's tables."""
+    def set_controller(self, target: str, identity: Identity | None = None) -> None:
+        """Point br-int at a controller, ``ssl:`` with an *identity*; if it has that one, change nothing.
+
+        The first time, Open vSwitch empties br-int's tables.
+        """
+        if target == self._target:
+            return
+        self._target = target
+        proof = () if identity is None else ("--", "set-ssl", *self._keep(identity))
         self.vsctl(
+            *proof,
             *("--", "set-controller", INTEGRATION, target),
             *("--", "set", "controller", INTEGRATION, "connection_mode=out-of-band"),
             *("max_backoff=1000", "inactivity_probe=30000"),
         )
+
+    def _keep(self, identity: Identity) -> Sequence[str]:
+        """Write key, certificate and authority to the lab's own /run, which is memory; return the files."""
+        files = []
+        for name in ("key", "certificate", "authority"):
+            file = self._directory / f"{name}.pem"
+            file.touch(mode=0o600)
+            file.write_text(getattr(identity, name))
+            files.append(str(file))
+        return files
 
     def connected(self) -> bool:
         """Say whether br-int has a connection to its controller.

@@ -1,4 +1,4 @@
-"""TCP connections from the switches to their controller, and the wait until both sides rest.
+"""TLS or TCP connections from the switches to their controller, and the wait until both sides rest.
 
 One thread reads all sockets for as long as the lab lives: a controller drops a switch that does not answer
 its echo requests, whatever else the lab is doing.  Everything that a message changes is guarded by one lock,
@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import selectors
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from sdn_lab.backends.sim.agent import Agent
@@ -28,11 +29,13 @@ from sdn_lab.backends.sim.switch import Switch
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.openflow.wire import frame
 from sdn_lab.openflow.wire.error import WireError
+from sdn_lab.tls import Identity, joining
 
 CONNECT_S = 5.0
 ANSWER_S = 20.0
 ROUNDS_MAX = 1000
 _CHUNK = 1 << 18
+_NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _SMALL_TALK = frozenset({frame.ECHO_REQUEST, frame.ECHO_REPLY, frame.HELLO})
 
 
@@ -61,7 +64,7 @@ class Connection:
         while self.unsent:
             try:
                 sent = self.sock.send(self.unsent)
-            except BlockingIOError:
+            except _NOTHING_YET:
                 return
             except OSError:
                 self.unsent.clear()  # the reader will see the end
@@ -88,21 +91,18 @@ class Channel:
         self._rested_at = 0
 
     def connect(
-        self, switches: Iterable[Switch], host: str, l4_port: int, settle: Callable[[], None]
+        self,
+        switches: Iterable[Switch],
+        host: str,
+        l4_port: int,
+        settle: Callable[[], None],
+        identities: Mapping[str, Identity] | None = None,
     ) -> None:
         """Connect every switch, and wait until both sides rest.  Raises LabError."""
         self._settle = settle
         self.disconnect()
         for switch in switches:
-            try:
-                sock = socket.create_connection((host, l4_port), timeout=CONNECT_S)
-            except OSError as fault:
-                why = fault.strerror or fault
-                raise LabError(
-                    f"{switch.name} cannot reach its controller at {host}:{l4_port}: {why}"
-                ) from None
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setblocking(False)
+            sock = _reach(switch.name, host, l4_port, None if identities is None else identities[switch.name])
             with self.lock:
                 connection = Connection(switch, sock, self)
                 self.connections[switch.name] = connection
@@ -222,19 +222,23 @@ class Channel:
                     self._selector.modify(connection.sock, events, connection)
 
     def _read(self, connection: Connection) -> None:
-        try:
-            data = connection.sock.recv(_CHUNK)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._lose(connection)
-            return
-        try:
-            connection.agent.receive(data)
-        except WireError:  # what follows in this stream cannot be understood
-            self._lose(connection)
+        """Take in what has arrived.  TLS may hold more than the selector knows of."""
+        more = True
+        while more and connection.open:
+            try:
+                data = connection.sock.recv(_CHUNK)
+            except _NOTHING_YET:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._lose(connection)
+                return
+            more = isinstance(connection.sock, ssl.SSLSocket) and connection.sock.pending() > 0
+            try:
+                connection.agent.receive(data)
+            except WireError:  # what follows in this stream cannot be understood
+                self._lose(connection)
 
     def _lose(self, connection: Connection) -> None:
         if connection.open:
@@ -244,3 +248,22 @@ class Channel:
             connection.sock.close()
             connection.agent.switch.controller_lost()
             connection.agent.ready = False
+
+
+def _reach(name: str, host: str, l4_port: int, identity: Identity | None) -> socket.socket:
+    """Return a connection of the switch *name* to its controller.  Raises LabError."""
+    try:
+        sock = socket.create_connection((host, l4_port), timeout=CONNECT_S)
+    except OSError as fault:
+        why = fault.strerror or fault
+        raise LabError(f"{name} cannot reach its controller at {host}:{l4_port}: {why}") from None
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if identity is not None:
+        try:
+            sock = joining(identity).wrap_socket(sock)
+        except OSError as fault:
+            sock.close()
+            why = getattr(fault, "verify_message", "") or getattr(fault, "reason", "") or str(fault)
+            raise LabError(f"{name} does not believe the controller at {host}:{l4_port}: {why}") from None
+    sock.setblocking(False)
+    return sock

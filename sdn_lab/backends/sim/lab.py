@@ -40,6 +40,7 @@ from sdn_lab.openflow.packet_parse import TCP, UDP
 from sdn_lab.openflow.snapshot import DatapathState, Snapshot
 from sdn_lab.openflow.wire import reply
 from sdn_lab.openflow.wire.error import WireError
+from sdn_lab.tls import Identity
 
 _WINDOW_NS = 1_000_000  # time that passes with every exchange
 _SECOND_NS = 1_000_000_000
@@ -84,9 +85,15 @@ class SimLab:
         self._children.append(child)
         return child
 
-    def connect(self, host: str, l4_port: int, settle: Callable[[], None]) -> None:
+    def connect(
+        self,
+        host: str,
+        l4_port: int,
+        settle: Callable[[], None],
+        identities: Mapping[str, Identity] | None = None,
+    ) -> None:
         """Connect every integration bridge to a controller; return when both sides rest."""
-        self._channel.connect(self.network.integration.values(), host, l4_port, settle)
+        self._channel.connect(self.network.integration.values(), host, l4_port, settle, identities)
 
     def snapshot(self) -> Snapshot:
         """Dump every datapath."""
