@@ -287,9 +287,9 @@ class _Daemon:
         for planned in built.plan.instances:
             node = built.instances[planned.node]
             if deaf:
-                deafen(node.into, [p.interface for p in planned.ports])
+                deafen(node.pid, [p.interface for p in planned.ports])
             else:
-                hear(node.into)
+                hear(node.pid)
         self._hearing = not deaf
         self._fresh = True
 
