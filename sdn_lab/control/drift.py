@@ -3,7 +3,7 @@
 What
 ----
 `judge` compares each expected `DatapathState` with the one in a snapshot and names every difference: an entry
-or a group that is missing, foreign or changed, a port that left or came, another fail mode.
+or a group that is missing, foreign or changed, a port that left or came, another fail mode, a mirror.
 
 Where it sits
 -------------
@@ -66,7 +66,7 @@ def judge(
                 kind=claim.kind,
                 method=METHOD,
                 status=Status.VIOLATED if found else Status.HOLDS,
-                covers="every entry, group and port, and the fail mode",
+                covers="every entry, group, port and mirror, and the fail mode",
                 reason=_summary(found),
                 differences=found,
                 ms=(time.perf_counter() - began) * 1000,
@@ -80,6 +80,7 @@ def digest(state: DatapathState) -> str:
     lines = [
         state.name,
         state.fail_mode,
+        *sorted(state.copies),
         *(f"{number}={behind}" for number, behind in sorted(state.ports.items())),
         *sorted(map(format_entry, state.tables.entries)),
         *sorted(map(format_group, state.tables.groups)),
@@ -101,6 +102,8 @@ def differences(expected: DatapathState, held: DatapathState | None, why: Why) -
             expected=expected.fail_mode,
             held=held.fail_mode,
         )
+    for copies in sorted({*held.copies} - {*expected.copies}):  # a backend builds none
+        yield Difference(datapath=name, part="copies", drift=Drift.FOREIGN, held=copies)
     yield from _ports(name, expected.ports, held.ports)
     yield from _groups(name, expected.tables.groups, held.tables.groups)
     yield from _entries(name, expected.tables.entries, held.tables.entries, why)

@@ -46,8 +46,8 @@ class Claim:
 
     *objects* are paths: two networks (isolated, sorted), two ports in order (exact, reachable,
     unreachable), one port (no_sniffing, no_spoofing, clean, management), two sites (redundant),
-    none (segmented), one datapath (as_built).  *semantics* is set for ``exact``; *traffic* for reachable
-    and unreachable.
+    a tenant and a hypervisor (dedicated), one datapath (as_built), none (segmented).  *semantics* is set
+    for ``exact``; *traffic* for reachable and unreachable.
     """
 
     id: str
@@ -99,8 +99,9 @@ class Drift(Enum):
 class Difference:
     """One thing of one datapath that is not as it was built.
 
-    *part* is ``entry``, ``group``, ``port``, ``fail mode`` or ``datapath``; *table* is an entry's.
-    *expected* and *held* are texts (ovs-ofctl's for entries and groups), empty where there is no such thing.
+    *part* is ``entry``, ``group``, ``port``, ``copies`` (a mirror), ``fail mode`` or ``datapath``; *table* is
+    an entry's.  *expected* and *held* are texts (ovs-ofctl's for entries and groups), empty where there is
+    no such thing.
     *betrays* says in the user's words, with the line of the scenario, what is no longer as written.
     """
 

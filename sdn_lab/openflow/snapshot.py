@@ -19,13 +19,15 @@ class DatapathState:
     """One bridge as dumped.  *fail_mode*: ``secure``, ``standalone`` or ``none``.
 
     *ports* maps an OpenFlow port to what is behind it: ``port:red/vm1``, ``tunnel``, ``local``,
-    ``uplink``, or ``unknown:<interface>``.
+    ``uplink``, or ``unknown:<interface>``.  *copies* are what sends traffic elsewhere beside all entries
+    (``mirrors``, ``sflow``, ...): no entry shows them.
     """
 
     name: str
     tables: Tables
     fail_mode: str = "secure"
     ports: Mapping[int, str] = field(default_factory=dict)
+    copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class Snapshot:
         digest = hashlib.sha256()
         for name in sorted(self.datapaths):
             state = self.datapaths[name]
-            digest.update(repr((name, state.fail_mode, sorted(state.ports.items()))).encode())
+            digest.update(repr((name, state.fail_mode, sorted(state.ports.items()), state.copies)).encode())
             digest.update(repr(state.tables.entries).encode())
             digest.update(repr(state.tables.groups).encode())
         digest.update(repr(sorted(self.assignment.datapaths.items())).encode())

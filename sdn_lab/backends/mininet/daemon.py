@@ -46,6 +46,7 @@ from sdn_lab.backends.mininet.namespaces import settle_in, unshare_lab
 from sdn_lab.backends.mininet.nodes import Instance
 from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
 from sdn_lab.backends.mininet.plan import Plan
+from sdn_lab.backends.mininet.restore import restore
 from sdn_lab.backends.mininet.watch import Watch
 from sdn_lab.backends.mininet.windows import telling, window_of
 from sdn_lab.model.diagnostic import ApparatusError, LabError
@@ -86,6 +87,7 @@ class _Daemon:
             "kill": self.kill,
             "connect": self.connect,
             "snapshot": self.snapshot,
+            "restore": self.restore,
             "exchange": self.exchange,
             "load": self.load,
             "versions": self.versions,
@@ -221,6 +223,14 @@ class _Daemon:
                 lambda s: {bridge: s.dump(bridge) for bridge in (INTEGRATION, PHYSICAL)}, switches.values()
             )
             return dict(zip(switches, told, strict=True)), []
+
+    def restore(self, request: Mapping[str, Any]) -> Reply:
+        """Make ``bridges``, by hypervisor, again what was built."""
+        built = self._lab()
+        for hypervisor in built.plan.hypervisors:
+            wanted = request["bridges"].get(hypervisor.name, ())
+            restore(built.switches[hypervisor.name], hypervisor, built.plan, wanted)
+        return {}, []
 
     def exchange(self, request: Mapping[str, Any]) -> Reply:
         """Do one window of frames."""

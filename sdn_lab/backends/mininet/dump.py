@@ -33,17 +33,19 @@ def snapshot_of(told: Mapping[str, Mapping[str, Any]], assignment: Assignment) -
 
 
 def _read_back(datapath: Datapath, ports: Mapping[str, int]) -> Datapath:
-    """Return *datapath* with the OpenFlow ports that it has now.  An interface keeps its name."""
-    try:
-        return replace(
-            datapath,
-            tunnel_of_port=ports[TUNNEL],
-            attachments=tuple(replace(a, of_port=ports[f"p{a.of_port}"]) for a in datapath.attachments),
-        )
-    except KeyError as error:
-        raise LabError(
-            f"the datapath {datapath.hypervisor} has lost its interface {error.args[0]}"
-        ) from error
+    """Return *datapath* with the OpenFlow ports that it has now.
+
+    An interface keeps its name.  A tenant's port that is not there is not attached.
+    """
+    return replace(
+        datapath,
+        tunnel_of_port=ports.get(TUNNEL, datapath.tunnel_of_port),
+        attachments=tuple(
+            replace(a, of_port=ports[f"p{a.of_port}"])
+            for a in datapath.attachments
+            if f"p{a.of_port}" in ports
+        ),
+    )
 
 
 def _meanings(datapath: Datapath) -> dict[str, str]:
@@ -62,7 +64,8 @@ def _state(name: str, bridge: Mapping[str, Any], meanings: Mapping[str, str]) ->
     return DatapathState(
         name=name,
         tables=Tables(entries=entries, groups=groups),
-        fail_mode=bridge["fail_mode"],
+        fail_mode=bridge["fail_mode"] or "none",
+        copies=tuple(bridge["copies"]),
         ports={
             number: meanings.get(interface, f"unknown:{interface}")
             for interface, number in sorted(bridge["ports"].items(), key=lambda item: item[1])

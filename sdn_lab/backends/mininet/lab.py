@@ -29,6 +29,7 @@ from typing import IO, Any, Self
 import sdn_lab
 from sdn_lab.backends.mininet.channel import Channel, Closed
 from sdn_lab.backends.mininet.dump import snapshot_of
+from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
 from sdn_lab.backends.mininet.plan import Plan
 from sdn_lab.backends.mininet.windows import asking, captured_of
 from sdn_lab.contracts import Progress
@@ -134,6 +135,14 @@ class MininetLab:
     def snapshot(self) -> Snapshot:
         """Dump every datapath, physical bridges included."""
         return snapshot_of(self._ask("snapshot")[0], self._assignment)
+
+    def restore(self, datapaths: Sequence[str]) -> None:
+        """Make these again what was built."""
+        bridges: dict[str, list[str]] = {}
+        for name in datapaths:
+            hypervisor, _, below = name.partition("/")
+            bridges.setdefault(hypervisor, []).append(PHYSICAL if below else INTEGRATION)
+        self._ask("restore", {"bridges": bridges})
 
     def exchange(self, window: Window) -> Captured:
         """Inject, wait for the markers, return what was seen."""

@@ -37,6 +37,7 @@ from sdn_lab.process import Spawned, run, spawn
 from sdn_lab.tls import Identity
 
 INTEGRATION, PHYSICAL, NIC, TUNNEL = "br-int", "br-phy", "nic", "tun"
+COPIES = ("mirrors", "sflow", "netflow", "ipfix")  # columns of a bridge that send traffic elsewhere
 _ESTABLISHED = "01"  # in /proc/net/tcp, proc(5)
 _SECURE = ("datapath_type=netdev", "fail_mode=secure", "protocols=OpenFlow13")
 _OUT_OF_BAND = "other_config:disable-in-band=true"
@@ -183,7 +184,7 @@ class OpenVSwitch:
         return {
             "flows": self.ofctl("--no-names", "dump-flows", bridge),
             "groups": self.ofctl("--no-names", "dump-groups", bridge),
-            "fail_mode": json.loads(self._get(bridge, "fail_mode"))["data"][0][0],
+            **self._settings(bridge),
             "ports": self.ports(bridge),
             "hidden": hidden_outputs(self.appctl("bridge/dump-flows", bridge)),
         }
@@ -202,8 +203,17 @@ class OpenVSwitch:
         target = f"{self._directory}/ovs-vswitchd.ctl"
         return self._run("ovs-appctl", f"--timeout={_START_S}", "-t", target, *arguments)
 
-    def _get(self, bridge: str, column: str) -> str:
-        return self.vsctl("--format=json", f"--columns={column}", "list", "bridge", bridge)
+    def _settings(self, bridge: str) -> dict[str, Any]:
+        """Return the fail mode (None: none), and what copies traffic away beside all entries."""
+        columns = ("fail_mode", *COPIES)
+        told = self.vsctl("--format=json", f"--columns={','.join(columns)}", "list", "bridge", bridge)
+        document = json.loads(told)
+        row = dict(zip(document["headings"], document["data"][0], strict=True))
+        mode = row["fail_mode"]
+        return {
+            "fail_mode": mode if isinstance(mode, str) else None,
+            "copies": [name for name in COPIES if row[name] != ["set", []]],
+        }
 
     def _run(self, *argv: str, stdin: str = "") -> str:
         return run([*self._into, *argv], timeout_s=_START_S + 5, stdin=stdin, env=self._environment).stdout

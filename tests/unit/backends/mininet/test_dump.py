@@ -27,13 +27,14 @@ def assignment():
     )
 
 
-def bridge(flows=FLOWS, ports=None, hidden=(), fail_mode="secure"):
+def bridge(flows=FLOWS, ports=None, hidden=(), fail_mode="secure", copies=()):
     return {
         "flows": flows,
         "groups": "OFPST_GROUP_DESC reply (OF1.3) (xid=0x2):\n",
         "fail_mode": fail_mode,
         "ports": {"tun": 1, "p100": 100, "br-int": LOCAL} if ports is None else ports,
         "hidden": list(hidden),
+        "copies": list(copies),
     }
 
 
@@ -67,12 +68,22 @@ def test_the_assignment_is_read_back_not_asked_for():
     assert (datapath.tunnel_of_port, datapath.attachments[0].of_port) == (4, 105)
 
 
+def test_a_tenants_port_that_is_gone_is_not_attached():
+    snapshot = snapshot_of(told(ports={"tun": 1, "br-int": LOCAL}), assignment())
+    assert snapshot.datapaths["hv1"].ports == {1: "tunnel", LOCAL: "local"}
+    assert snapshot.assignment.datapaths["hv1"].attachments == ()
+
+
+def test_no_fail_mode_and_a_mirror_are_told():
+    state = snapshot_of(told(fail_mode=None, copies=["mirrors"]), assignment()).datapaths["hv1"]
+    assert (state.fail_mode, state.copies) == ("none", ("mirrors",))
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
         ({"flows": "table=0,priority=1,dl_srk=1 actions=drop\n"}, "the dump of hv1 cannot be read"),
         ({"hidden": ["priority=180001,arp,actions=NORMAL"]}, "hv1 holds a hidden entry that outputs"),
-        ({"ports": {"tun": 1, "br-int": LOCAL}}, "hv1 has lost its interface p100"),
     ],
 )
 def test_what_cannot_be_told_in_full_is_an_error(fault, said):
