@@ -138,10 +138,10 @@ class PairSemantics:
     """What may be delivered from s to d (design: decision 1).
 
     *new*: deliverable from empty connection tracking; must be met exactly.  For TCP on a pure SYN.
-    *egress*: what s's egress groups let go towards d.  *reverse_new* and *reverse_egress*: the same for
-    d towards s.  From them, EST of (s, d), given as the flow that s answers, is at least
-    ``reverse_new`` and at most ``reverse_egress``, and beyond ``reverse_new`` only where the answer,
-    read as a flow of s's own opening, is in ``egress``.
+    *egress*: what s's egress groups, and the peering between them if there is one, let go towards d.
+    *reverse_new* and *reverse_egress*: the same for d towards s.  From them, EST of (s, d), given as the
+    flow that s answers, is at least ``reverse_new`` and at most ``reverse_egress``, and beyond
+    ``reverse_new`` only where the answer, read as a flow of s's own opening, is in ``egress``.
     """
 
     new: Traffic

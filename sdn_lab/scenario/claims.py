@@ -1,11 +1,15 @@
 """The claims of a scenario: every sentence that the methods are to judge, made from intent alone.
 
-Isolation, exactness, no sniffing, no spoofing, clean delivery, the management plane and segmentation
-are always derived; nobody has to ask for them.  Reachable, unreachable and redundant come from
-``intents``, whether or not the groups agree with them: a wish that they contradict is a violated claim,
-not a mistake in the file.
+Isolation, exactness, no sniffing, no spoofing, clean delivery, the management plane, segmentation and
+what is dedicated are always derived; nobody has to ask for them.  Reachable, unreachable and redundant
+come from ``intents``, whether or not the groups agree with them: a wish that they contradict is a violated
+claim, not a mistake in the file.
 
-Reads:    `Scenario`, `scenario.semantics`.  Never imports `openflow`.
+Two networks are either isolated or joined on purpose (`scenario.joins`: a router, or a peering that both
+sides approved).  Where they are joined, every ordered pair of their ports is exact, as within a network;
+what is joined by nobody is isolated, also where a third network is joined to both.
+
+Reads:    `Scenario`, `scenario.semantics`, `scenario.joins`.  Never imports `openflow`.
 Used by:  `lab`, which hands claims to every checker and probe.
 
 Ids are ``kind/objects[/protocol[/ports]]`` (design: decision 5) and sorted within each kind.
@@ -13,12 +17,13 @@ Ids are ``kind/objects[/protocol[/ports]]`` (design: decision 5) and sorted with
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 from sdn_lab.model.boundaries import worth_trying
-from sdn_lab.model.intent import Direction, Port, PortRange, Protocol, Rule, Scenario, Wish
+from sdn_lab.model.intent import Direction, PeeringRule, Port, PortRange, Protocol, Rule, Scenario, Wish
 from sdn_lab.model.traffic import ICMP, ICMPV6, Microflow, Traffic
 from sdn_lab.model.verdict import Claim, Kind
+from sdn_lab.scenario.joins import joins_of, pairs_of
 from sdn_lab.scenario.semantics import NUMBER, Semantics, boxes, grant, pair
 
 __all__ = ["boundaries", "claims", "pair"]
@@ -34,6 +39,7 @@ def claims(scenario: Scenario) -> tuple[Claim, ...]:
         *_exact(scenario),
         *(_of_port(kind, port) for kind in PER_PORT for port in scenario.ports),
         Claim(id=Kind.SEGMENTED.value, kind=Kind.SEGMENTED),
+        *_dedicated(scenario),
         *sorted((_wished(scenario, wish) for wish in scenario.wishes), key=_order),
     ):
         found.setdefault(claim.id, claim)
@@ -43,15 +49,19 @@ def claims(scenario: Scenario) -> tuple[Claim, ...]:
 def boundaries(scenario: Scenario, source: Port, destination: Port) -> tuple[Microflow, ...]:
     """Return the microflows worth trying from one port to another: admitted, refused, and at the edge.
 
-    Edges are those of every rule of either port's groups, whomever it is about, and of every intent.
+    Edges are those of every rule of either port's groups, whomever it is about, of a peering between their
+    networks, whether it is approved and whichever way it opens, and of every intent.
     """
-    rules = [r for path in (*source.groups, *destination.groups) for r in scenario.security_group(path).rules]
+    groups = [scenario.security_group(path) for path in (*source.groups, *destination.groups)]
+    ends = {source.network, destination.network}
+    allowed = [rule for p in scenario.peerings if set(p.between) == ends for rule in p.allow]
+    rules: list[Rule | PeeringRule] = [*(r for group in groups for r in group.rules), *allowed]
     named: dict[int, set[int]] = {}
     spoken = [(r.protocol, r.l4_ports) for r in rules] + [(w.protocol, w.l4_ports) for w in scenario.wishes]
     for protocol, l4_ports in spoken:
         if protocol in NUMBER:
-            ends = (end for ports in l4_ports or () for end in (ports.first, ports.last))
-            named.setdefault(NUMBER[protocol], set()).update(ends)
+            edges = (edge for ports in l4_ports or () for edge in (ports.first, ports.last))
+            named.setdefault(NUMBER[protocol], set()).update(edges)
     for rule in rules:
         named.setdefault(ICMP, set()).update(rule.icmp_types_v4 or ())
         named.setdefault(ICMPV6, set()).update(rule.icmp_types_v6 or ())
@@ -60,14 +70,18 @@ def boundaries(scenario: Scenario, source: Port, destination: Port) -> tuple[Mic
 
 def _isolated(scenario: Scenario) -> list[Claim]:
     paths = sorted(n.path for n in scenario.networks)
-    return [_claim(Kind.ISOLATED, one, other) for one, other in combinations(paths, 2)]
+    joined = set(pairs_of(joins_of(scenario)))
+    return [_claim(Kind.ISOLATED, *two) for two in combinations(paths, 2) if two not in joined]
 
 
 def _exact(scenario: Scenario) -> list[Claim]:
     semantics = Semantics(scenario)
-    by_network: dict[str, list[Port]] = {}
+    members: dict[str, list[Port]] = {network.path: [] for network in scenario.networks}
     for port in scenario.ports:
-        by_network.setdefault(port.network, []).append(port)
+        members[port.network].append(port)
+    pairs = [pair for ports in members.values() for pair in permutations(ports, 2)]
+    for one, other in joins_of(scenario):
+        pairs.extend((s, d) for s in members[one] for d in members[other])
     return sorted(
         (
             Claim(
@@ -76,13 +90,15 @@ def _exact(scenario: Scenario) -> list[Claim]:
                 objects=(s.path, d.path),
                 semantics=semantics.pair(s, d),
             )
-            for members in by_network.values()
-            for s in members
-            for d in members
-            if s is not d
+            for s, d in pairs
         ),
         key=_order,
     )
+
+
+def _dedicated(scenario: Scenario) -> list[Claim]:
+    kept = sorted((d.tenant, hypervisor) for d in scenario.dedicated for hypervisor in d.hypervisors)
+    return [_claim(Kind.DEDICATED, tenant, hypervisor) for tenant, hypervisor in kept]
 
 
 def _of_port(kind: Kind, port: Port) -> Claim:

@@ -2,7 +2,8 @@
 
 Where it sits
 -------------
-Reads:    `Scenario` (ports and security groups); nothing else.  Never a flow entry, never `openflow`.
+Reads:    `Scenario` (ports and security groups) and `scenario.joins` (which networks are connected on
+          purpose).  Never a flow entry, never `openflow`.
 Used by:  `scenario.claims`.  The compiler reads the same scenario on its own; that the two agree is
           what the differential tests show.
 
@@ -17,7 +18,14 @@ The rules of the game (design: section 5, decision 1)
 4.  An empty list (ports, types, remotes) admits nothing.
 5.  ICMP means requests: v4 8, 13, 15 and v6 128.  Nothing else of ICMP opens a flow.
 6.  ``any`` is TCP, UDP, SCTP, ICMP requests and every other IP protocol.
-7.  Only ports of one network can meet.  NEW(s, d) = egress(s, d) intersected with ingress(d, s).
+7.  Only ports of one network, or of two that are joined, can meet, over the families that are joined.
+    NEW(s, d) = passage(s, d) intersected with egress(s, d) and ingress(d, s).
+8.  The passage is everything within a network and through a router.  Through a peering it is what
+    ``allow`` says from the first network to the second, and nothing the other way: what comes back are
+    answers.  A connection that the peering does not let through is never known on the far side, so
+    passage bounds what a port may *let go* as well (`PairSemantics.egress`).
+9.  Names are a tenant's own.  A rule about a group or a network means its ports wherever they can be met,
+    routers between or not; another tenant's ports are meant by ``any`` and prefixes alone.
 
 How it stays fast
 -----------------
@@ -28,7 +36,7 @@ each pair of grants, and a pair of ports costs little more than its boxes: 10,00
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sdn_lab.model.intent import (
@@ -38,6 +46,7 @@ from sdn_lab.model.intent import (
     GroupRemote,
     IPAddress,
     NetworkRemote,
+    PeeringRule,
     Port,
     PortRange,
     Protocol,
@@ -58,6 +67,7 @@ from sdn_lab.model.traffic import (
     PairSemantics,
     Traffic,
 )
+from sdn_lab.scenario.joins import Joins, joins_of
 
 Ranges = tuple[tuple[int, int], ...]  # sorted, disjoint, not adjacent, both ends included
 Grant = Mapping[int | None, Ranges]  # IP protocol (None: all others) to ports, types, or `PRESENT`
@@ -74,7 +84,7 @@ def pair(scenario: Scenario, source: Port, destination: Port) -> PairSemantics:
     return Semantics(scenario).pair(source, destination)
 
 
-def grant(protocol: Protocol, family: int, rule: Rule | None = None) -> Grant:
+def grant(protocol: Protocol, family: int, rule: Rule | PeeringRule | None = None) -> Grant:
     """Return what *protocol* means over one family, within the ports or types of *rule*, if given."""
     ports = ALL_PORTS if rule is None or rule.l4_ports is None else merged(_pairs(rule.l4_ports))
     named = None if rule is None else rule.icmp_types_v4 if family == 4 else rule.icmp_types_v6
@@ -147,6 +157,11 @@ class Semantics:
     _grants: dict[tuple[tuple[int, ...] | None, int], Grant] = field(default_factory=dict)
     _common: dict[tuple[int, int], Grant] = field(default_factory=dict)
     _one_way: dict[tuple[str, str], tuple[Traffic, Traffic]] = field(default_factory=dict)
+    _passages: dict[tuple[str, str, int], Grant] = field(default_factory=dict)
+    _joins: Joins = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._joins = joins_of(self.scenario)
 
     def pair(self, source: Port, destination: Port) -> PairSemantics:
         """Return what may be delivered from *source* to *destination*, and what may answer."""
@@ -162,19 +177,42 @@ class Semantics:
         return self._one_way[key]
 
     def _work_out(self, source: Port, destination: Port) -> tuple[Traffic, Traffic]:
-        if source.network != destination.network or source.path == destination.path:
+        if source.path == destination.path:
             return NOTHING, NOTHING
         egress: list[Allowance] = []
         new: list[Allowance] = []
         for s in source.ips:
             for d in destination.ips:
-                if s.version != d.version:
+                passage = self._passage(source.network, destination.network, s.version)
+                if s.version != d.version or not passage:
                     continue
                 out = self._granted(source, Direction.EGRESS, destination, d)
                 into = self._granted(destination, Direction.INGRESS, source, s)
-                egress.extend(boxes(out, s, d))
-                new.extend(boxes(self._intersection(out, into), s, d))
+                gone = self._intersection(passage, out)
+                egress.extend(boxes(gone, s, d))
+                new.extend(boxes(self._intersection(gone, into), s, d))
         return Traffic(allowances=tuple(egress)), Traffic(allowances=tuple(new))
+
+    def _passage(self, source: str, destination: str, family: int) -> Grant:
+        """Return what may be opened from one network to another, whatever groups say."""
+        key = (source, destination, family)
+        if key not in self._passages:
+            self._passages[key] = self._open_between(*key)
+        return self._passages[key]
+
+    def _open_between(self, source: str, destination: str, family: int) -> Grant:
+        if source == destination:
+            return grant(Protocol.ANY, family)
+        ways = [join for join in self._joins.get((source, destination), ()) if family in join.families]
+        if any(join.peering is None for join in ways):
+            return grant(Protocol.ANY, family)
+        rules = [
+            rule
+            for join in ways
+            if join.peering is not None and join.peering.between == (source, destination)
+            for rule in join.peering.allow
+        ]
+        return _union(rules, family)
 
     def _granted(self, port: Port, direction: Direction, peer: Port, address: IPAddress) -> Grant:
         """Return what *port*'s groups let pass between it and *address* of *peer*."""
@@ -229,7 +267,7 @@ def _is(remote: Remote, peer: Port, address: IPAddress) -> bool:
             return inside and not any(hole.version == address.version and address in hole for hole in holes)
 
 
-def _union(rules: tuple[Rule, ...], family: int) -> Grant:
+def _union(rules: Sequence[Rule] | Sequence[PeeringRule], family: int) -> Grant:
     parts: dict[int | None, list[tuple[int, int]]] = {}
     for rule in rules:
         for number, ranges in grant(rule.protocol, family, rule).items():
