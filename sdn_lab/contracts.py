@@ -6,7 +6,7 @@ composes them.  `tests/contracts` has one suite per Protocol, run over every imp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
@@ -14,6 +14,7 @@ from typing import IO, Protocol, Self
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.intent import Scenario
 from sdn_lab.model.observation import Captured, Injection, Observation, Window
+from sdn_lab.model.tracked import Tracked
 from sdn_lab.model.verdict import Claim, Report, Verdict
 from sdn_lab.openflow.snapshot import Snapshot
 from sdn_lab.tls import Identity
@@ -81,6 +82,27 @@ class RunningLab(Protocol):
 
         Not the entries of an integration bridge, which are the controller's.
         """
+        ...
+
+    def change(self, scenario: Scenario, assignment: Assignment) -> None:
+        """Let instances go, come and move until they are as in *scenario*, under *assignment*'s numbers.
+
+        Hypervisors and underlay stay, and so does every entry: tables and tracked flows are the caller's
+        business.  A moved instance keeps its processes.  Raises LabError; called again, it goes on from
+        what is there.
+        """
+        ...
+
+    def take_effect(self) -> None:
+        """Return once every datapath does what it holds: no cache answers by an older table."""
+        ...
+
+    def tracked(self) -> Sequence[Tracked]:
+        """Return every flow that any hypervisor tracks in any zone."""
+        ...
+
+    def forget(self, flows: Collection[Tracked], zones: Collection[tuple[str, int]] = ()) -> None:
+        """Forget tracked flows, and all that is tracked in *zones* (hypervisor, zone)."""
         ...
 
     def exchange(self, window: Window) -> Captured:

@@ -137,7 +137,17 @@ class Controller:
             self._program = program
             self._generation += 1
             self._confirmed.clear()
-        self._send(command="program", tables=self._pack(program), generation=self._generation)
+        self._send(
+            command="program",
+            facts=facts_of(self._scenario, self._assignment),
+            tables=self._pack(program),
+            generation=self._generation,
+        )
+
+    def move_to(self, scenario: Scenario, assignment: Assignment) -> None:
+        """Be the controller of this lab from the next `push` on: the same datapaths, perhaps other ports."""
+        with self._changed:
+            self._scenario, self._assignment = scenario, assignment
 
     def wait_confirmed(self, *, timeout_ms: int, progress: Progress) -> Mapping[str, Confirmation]:
         """Wait until every datapath has confirmed its program; by hypervisor, what it came to.

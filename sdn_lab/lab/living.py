@@ -27,13 +27,16 @@ from sdn_lab.control.apps import find as find_app
 from sdn_lab.control.controller import Controller
 from sdn_lab.flows import read_program
 from sdn_lab.lab import drift
+from sdn_lab.lab.apply import Applied, apply
 from sdn_lab.lab.drift import Reverted
 from sdn_lab.lab.judge import Judgement
 from sdn_lab.lab.options import Options, silent
 from sdn_lab.lab.timing import Phases
-from sdn_lab.model.assignment import assign
+from sdn_lab.model.assignment import Assignment, assign
+from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import Scenario
 from sdn_lab.model.verdict import Claim, Report, Verdict
+from sdn_lab.openflow.entry import Program
 from sdn_lab.scenario.claims import claims as derive_claims
 
 CONFIRM_MS = 60_000
@@ -64,7 +67,9 @@ class Lab:
         find_app(self.app)  # an app that does not exist is bad usage: said before anything is built
         self.phases = Phases(progress)
         self.versions: dict[str, str] = {}
-        self.claims: Sequence[Claim] = ()
+        self.closed = ""
+        """Why nothing may be believed to pass: a change failed half-way.  Empty: all is well."""
+        self._claims: Sequence[Claim] | None = ()
         self.steady = True
         """Whether the controller leaves the tables alone: then a witness sent again meets the same lab."""
 
@@ -72,7 +77,7 @@ class Lab:
         threading.Thread(target=_import_ahead, args=(self.options.methods,), daemon=True).start()
         self.versions = _versions()
         with self.phases.phase("claims"):
-            self.claims = (*derive_claims(self.scenario), *drift.claims(self))
+            self._claims = self._derive()
         with self.phases.phase("start"):
             self.backend = load_backend(self.options.backend).start(
                 self.scenario, self.assignment, seed=self.options.seed, progress=self.phases.progress
@@ -98,10 +103,28 @@ class Lab:
 
     def check(self) -> Report:
         """Judge the lab as it is now, by every chosen method.  Raises LabError if it fails meanwhile."""
+        if self.closed:
+            raise LabError(f"{self.closed}; the lab is closed until a scenario is applied")
         phases = Phases(self.phases.progress)
         judgement = Judgement(self, phases)
         judgement.judge()
         return judgement.report()
+
+    @property
+    def claims(self) -> Sequence[Claim]:
+        """What is to be judged; none before the lab is entered."""
+        if self._claims is None:
+            self._claims = self._derive()
+        return self._claims
+
+    def apply(self, scenario: Scenario) -> Applied:
+        """Change the running lab to *scenario*.  Raises InputError, LabError; see `sdn_lab.lab.apply`."""
+        return apply(self, scenario)
+
+    def become(self, scenario: Scenario, assignment: Assignment, program: Program) -> None:
+        """Be a lab of *scenario* from now on, of which the datapaths are to hold *program*."""
+        self.scenario, self.assignment, self.program = scenario, assignment, program
+        self._claims = None
 
     def drift(self) -> tuple[Verdict, ...]:
         """Judge every ``as_built`` claim, and nothing else: one snapshot.  Raises LabError."""
@@ -110,6 +133,9 @@ class Lab:
     def revert(self) -> Reverted:
         """Make every datapath hold what it should; say what was undone and what is left.  Raises LabError."""
         return drift.revert(self)
+
+    def _derive(self) -> Sequence[Claim]:
+        return (*derive_claims(self.scenario), *drift.claims(self))
 
     def _control(self) -> None:
         """Start the controller, connect every datapath, wait until all hold what they should."""

@@ -107,6 +107,12 @@ class Tracker:
             after.mark, after.label = after.connection.mark, after.connection.label
         return _exec(after, mark, label)
 
+    def forget(self, key: Key) -> None:
+        """Forget the connection of *key*, if there is one."""
+        connection = self._by_key.get(key)
+        if connection is not None:
+            self._forget(connection)
+
     def flush(self, zone: int | None = None) -> None:
         """Forget every connection, or those of one zone."""
         self._by_key = {k: c for k, c in self._by_key.items() if zone is not None and k.zone != zone}

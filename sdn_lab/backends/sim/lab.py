@@ -14,7 +14,7 @@ backend must take it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,16 +23,22 @@ from typing import Self
 
 from sdn_lab import __version__, process
 from sdn_lab.backends.as_built import as_built
+from sdn_lab.backends.sim.change import change
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.connection import Channel
 from sdn_lab.backends.sim.instance import Instance
 from sdn_lab.backends.sim.network import Network
 from sdn_lab.backends.sim.switch import Switch
+from sdn_lab.backends.sim.tracked import tracked
 from sdn_lab.contracts import Child, Progress, RunningLab
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import IPAddress, Scenario
 from sdn_lab.model.observation import Captured, Window
+from sdn_lab.model.succession import succession
+from sdn_lab.model.tracked import Tracked
+from sdn_lab.openflow.conntrack import Tracker
+from sdn_lab.openflow.conntrack_key import Key
 from sdn_lab.openflow.entry import Tables
 from sdn_lab.openflow.interpret import PacketIn
 from sdn_lab.openflow.interpret_result import OVERLAP
@@ -139,6 +145,42 @@ class SimLab:
                 self.network.switches[name].fail_mode = states[name].fail_mode
                 if name not in self.network.integration:
                     self.network.switches[name].load(states[name].tables)
+
+    # -- changing it
+
+    def change(self, scenario: Scenario, assignment: Assignment) -> None:
+        """Let instances go, come and move until they are as in *scenario*."""
+        todo = succession(self.scenario, self.assignment, scenario, assignment)
+        with self._working():
+            told = change(self.network, self.assignment, scenario, assignment, todo)
+            self.scenario, self.assignment = scenario, assignment
+            for switch, reason, state in told:
+                connection = self._channel.connections.get(switch.name)
+                if connection is not None and connection.open:
+                    connection.agent.port_status(reason, state)
+            self._run()
+
+    def take_effect(self) -> None:
+        """Do nothing: what a switch holds it does."""
+
+    def tracked(self) -> tuple[Tracked, ...]:
+        """Return every flow that is tracked."""
+        with self._channel.lock:
+            return tuple(flow for _, flow, _ in self._tracked())
+
+    def forget(self, flows: Collection[Tracked], zones: Collection[tuple[str, int]] = ()) -> None:
+        """Forget flows, and all that is tracked in zones (hypervisor, zone)."""
+        wanted = set(flows)
+        with self._channel.lock:
+            for tracker, flow, key in list(self._tracked()):
+                if flow in wanted or (flow.hypervisor, flow.zone) in zones:
+                    tracker.forget(key)
+
+    def _tracked(self) -> Iterator[tuple[Tracker, Tracked, Key]]:
+        for hypervisor, switch in self.network.integration.items():
+            if switch.tracker is not None:
+                for flow, key in tracked(hypervisor, switch.tracker, self.clock.now_ns):
+                    yield switch.tracker, flow, key
 
     # -- without a controller
 

@@ -30,9 +30,9 @@ from sdn_lab.backends.sim import physical
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.instance import Instance
 from sdn_lab.backends.sim.switch import Attached, Switch
-from sdn_lab.model.assignment import Assignment, Datapath
+from sdn_lab.model.assignment import Assignment, Attachment, Datapath
 from sdn_lab.model.diagnostic import LabError
-from sdn_lab.model.intent import Scenario
+from sdn_lab.model.intent import Port, Scenario
 from sdn_lab.model.observation import Capture, Injection, PointKind, WatchPoint
 from sdn_lab.openflow import packet
 from sdn_lab.openflow.action import LOCAL
@@ -76,8 +76,8 @@ class Network:
         self._encap = ENCAPSULATIONS[scenario.underlay.encap]
         self._mtu = scenario.underlay.mtu
         self._way: Way = ()
-        self._places: dict[str, tuple[Switch, int]] = {}  # of the instances' ports
-        self._behind: dict[tuple[str, int], str] = {}
+        self.places: dict[str, tuple[Switch, int]] = {}  # of the instances' ports
+        self.behind: dict[tuple[str, int], str] = {}
         self._by_mac = {packet.mac_bytes(d.vtep_mac): hv for hv, d in assignment.datapaths.items()}
         self._by_vtep = {int(d.vtep): d for d in assignment.datapaths.values()}
         self.integration: dict[str, Switch] = {}
@@ -98,8 +98,8 @@ class Network:
         self.physical[hypervisor], self.integration[hypervisor] = below, above
         for attachment in datapath.attachments:
             port = scenario.port(attachment.port)
-            self._places[port.path] = above, attachment.of_port
-            self._behind[hypervisor, attachment.of_port] = port.path
+            self.places[port.path] = above, attachment.of_port
+            self.behind[hypervisor, attachment.of_port] = port.path
             send = partial(self.from_instance, port.path)
             self.instances[port.path] = Instance(port.mac, port.ips, send, routes=routes_of(scenario, port))
 
@@ -133,8 +133,9 @@ class Network:
 
     def from_instance(self, port: str, frame: bytes) -> None:
         """An instance sends a frame."""
-        switch, of_port = self._places[port]
-        self._then(partial(self._enter, switch, frame, of_port))
+        if port in self.places:
+            switch, of_port = self.places[port]
+            self._then(partial(self._enter, switch, frame, of_port))
 
     def see_packet_in(self, hypervisor: str, found: PacketIn) -> None:
         """Note what goes to the controller."""
@@ -176,7 +177,7 @@ class Network:
         elif out.of_port == LOCAL:
             self._see(PointKind.MANAGEMENT, datapath.hypervisor, out.frame)
         else:
-            path = self._behind[datapath.hypervisor, out.of_port]
+            path = self.behind[datapath.hypervisor, out.of_port]
             self._then(partial(self._to_instance, path, out.frame))
 
     def _from_physical(self, hypervisor: str, out: Emission) -> None:
@@ -215,15 +216,16 @@ class Network:
         return (fields.get("ipv4_dst"), fields.get("udp_dst")) == (int(to.vtep), self._encap.l4_port)
 
     def _to_instance(self, port: str, frame: bytes) -> None:
-        self._see(PointKind.PORT, port, frame)
-        self.instances[port].receive(frame)
+        if port in self.instances:  # else it is gone, and so is what was on its way to it
+            self._see(PointKind.PORT, port, frame)
+            self.instances[port].receive(frame)
 
     def _see(self, kind: PointKind, name: str, frame: bytes) -> None:
         self.captures.append(Capture(point=WatchPoint(kind=kind, name=name), frame=frame))
 
     def _place(self, port: str) -> tuple[Switch, int]:
         try:
-            return self._places[port]
+            return self.places[port]
         except KeyError:
             raise LabError(f"there is no port {port} in this lab") from None
 
@@ -244,11 +246,14 @@ def _ports(datapath: Datapath, scenario: Scenario) -> list[Attached]:
     return [
         _state(LOCAL, own, "br-int", "local"),
         _state(datapath.tunnel_of_port, own, "tunnel", "tunnel"),
-        *(
-            _state(a.of_port, scenario.port(a.port).mac, f"p{a.of_port}", f"port:{a.port}")
-            for a in datapath.attachments
-        ),
+        *(attached(scenario.port(a.port), a) for a in datapath.attachments),
     ]
+
+
+def attached(port: Port, attachment: Attachment) -> Attached:
+    """Return an instance's port as its switch has it."""
+    of_port = attachment.of_port
+    return _state(of_port, port.mac, f"p{of_port}", f"port:{port.path}")
 
 
 def _around(way: Way) -> str:

@@ -64,7 +64,7 @@ class Switch:
         self.groups: dict[int, Group] = {}
         held = {a.state.of_port: a for a in attached}
         self.ports: dict[int, PortState] = {n: a.state for n, a in held.items()}
-        self.behind: Mapping[int, str] = {n: a.behind for n, a in held.items()}
+        self.behind = {n: a.behind for n, a in held.items()}
         self.received = {n: Counted() for n in held}
         self.sent = {n: Counted() for n in held}
         self.looked_up = [Counted() for _ in range(N_TABLES)]  # octets stand for look-ups, packets for hits
@@ -225,6 +225,20 @@ class Switch:
         self._changes += 1
         self.ports[of_port] = PortState(of_port=of_port, mac=before.mac, name=before.name, up=up)
         return self.ports[of_port]
+
+    def attach(self, new: Attached) -> None:
+        """Add a port."""
+        of_port = new.state.of_port
+        self.ports[of_port], self.behind[of_port] = new.state, new.behind
+        self.received[of_port], self.sent[of_port] = Counted(), Counted()
+        self._changes += 1
+
+    def detach(self, of_port: int) -> PortState:
+        """Remove a port.  Return how a controller saw it."""
+        for held in (self.behind, self.received, self.sent):
+            del held[of_port]
+        self._changes += 1
+        return self.ports.pop(of_port)
 
     def controller_lost(self) -> None:
         """The controller went away."""
