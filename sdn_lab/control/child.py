@@ -124,7 +124,6 @@ class _Running:
         from sdn_lab.control.console import ProgramChanged  # noqa: PLC0415 (the framework loads late: see _start)
 
         site.load(facts)
-        site.load(facts)
         _want(tables, generation)
         for app in self._apps.values():
             if ProgramChanged in app.event_handlers:
