@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sdn_lab import __version__
 from sdn_lab.lab import drift
-from sdn_lab.lab.options import METHODS
+from sdn_lab.lab.options import METHODS, Options
 from sdn_lab.lab.timing import Phases
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import Scenario
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 class Judgement:
     """What is known so far; becomes the report, also when the lab fails half-way."""
 
-    def __init__(self, lab: Lab, phases: Phases) -> None:
+    def __init__(self, lab: Lab, phases: Phases, options: Options | None = None) -> None:
+        """*options* are the lab's own, unless others are given: which methods, where to write packets."""
         self._lab = lab
+        self._options = options or lab.options
         self._phases = phases
         self.verdicts: list[Verdict] = []
         self.judged: dict[str, str] = {}
@@ -40,7 +42,7 @@ class Judgement:
 
     def report(self, error: str = "") -> Report:
         """Add up what is known."""
-        lab, options = self._lab, self._lab.options
+        lab, options = self._lab, self._options
         return agree.sum_up(
             lab.scenario.name,
             options.backend,
@@ -67,27 +69,27 @@ class Judgement:
         lab, phase = self._lab, self._phases.phase
         with phase("snapshot"):
             snapshot = lab.backend.snapshot()
-        if "probe" in lab.options.methods:
+        if "probe" in self._options.methods:
             with phase("probe"):
                 self.judged["probe"] = snapshot.hash
                 self.verdicts += self._probe(snapshot)
         with phase("snapshot"):
             after = lab.backend.snapshot()
-        if "drift" in lab.options.methods:
+        if "drift" in self._options.methods:
             with phase("drift"):
                 self._digests = drift.digests(lab, after)
                 self.judged["drift"] = after.hash
                 self.verdicts += drift.judge(lab, after, snapshot)
         if after.hash != snapshot.hash and lab.steady and not any(v.differences for v in self.verdicts):
             raise LabError("the flow tables changed while they were verified, and no controller should have")
-        if "graph" in lab.options.methods:
+        if "graph" in self._options.methods:
             with phase("graph"):
                 self.judged["graph"] = after.hash
                 self.verdicts += self._graph(after)
         with phase("replay"):
             self.verdicts = [self._replayed(after, verdict) for verdict in self.verdicts]
-        if lab.options.pcap_dir is not None:
-            _write_pcaps(self.verdicts, lab.options.pcap_dir)
+        if self._options.pcap_dir is not None:
+            _write_pcaps(self.verdicts, self._options.pcap_dir)
         lab.controller.check()
 
     def _probe(self, snapshot: Snapshot) -> Sequence[Verdict]:
@@ -95,13 +97,15 @@ class Judgement:
         from sdn_lab.verify.probe import judge
 
         lab = self._lab
+        earlier, lab.probed = lab.probed, lab.probed + 1
         observations = run_probes(
             lab.backend,
             lab.scenario,
             lab.claims,
             snapshot,
             lab.assignment,
-            seed=lab.options.seed,
+            seed=self._options.seed,
+            earlier=earlier,
             progress=self._phases.progress,
             where=_where(lab.versions),
             management=(ip_address(lab.backend.controller_host),),
@@ -122,7 +126,7 @@ class Judgement:
         lab, witness = self._lab, verdict.counterexample
         if verdict.status is not Status.VIOLATED or witness is None:
             return verdict
-        arrived = replay(lab.backend, witness, seed=lab.options.seed)
+        arrived = replay(lab.backend, witness, seed=self._options.seed)
         if arrived is not None:
             which = "ovs" if lab.backend.name == "mininet" else lab.backend.name
             witness = replace(witness, replayed={**witness.replayed, which: arrived})

@@ -72,6 +72,8 @@ class Lab:
         self._claims: Sequence[Claim] | None = ()
         self.steady = True
         """Whether the controller leaves the tables alone: then a witness sent again meets the same lab."""
+        self.probed = 0
+        """How often probes were sent into it: its trackers remember them for a while."""
 
     def __enter__(self) -> Self:
         threading.Thread(target=_import_ahead, args=(self.options.methods,), daemon=True).start()
@@ -101,12 +103,15 @@ class Lab:
             self.backend.__exit__(kind, error, trace)
         self.phases.timings_ms["stop"] = round((time.perf_counter() - began) * 1000, 1)
 
-    def check(self) -> Report:
-        """Judge the lab as it is now, by every chosen method.  Raises LabError if it fails meanwhile."""
+    def check(self, options: Options | None = None) -> Report:
+        """Judge the lab as it is now, by every chosen method.  Raises LabError if it fails meanwhile.
+
+        *options* are the lab's own, unless others are given: which methods, where to write packets.
+        """
         if self.closed:
             raise LabError(f"{self.closed}; the lab is closed until a scenario is applied")
         phases = Phases(self.phases.progress)
-        judgement = Judgement(self, phases)
+        judgement = Judgement(self, phases, options)
         judgement.judge()
         return judgement.report()
 

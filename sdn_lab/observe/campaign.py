@@ -39,13 +39,17 @@ def run_probes(
     where: str = "",
     management: Sequence[IPAddress] = (),
     probes: Sequence[Family] = PROBES,
+    earlier: int = 0,
 ) -> Observations:
     """Run every family that applies and return what was seen.
 
-    *where* names what forwards, for the coverage; *management* are addresses of the management plane to try.
+    *where* names what forwards, for the coverage; *management* are addresses of the management plane to try;
+    *earlier* says how often this lab was probed before.
     Raises LabError when the lab dies.
     """
-    world = World(scenario, claims, assignment, harvest(snapshot), seed=seed, management=management)
+    world = World(
+        scenario, claims, assignment, harvest(snapshot), seed=seed, management=management, earlier=earlier
+    )
     applying = [probe for probe in probes if probe.applies(scenario)]
     planned: list[Case] = []
 

@@ -38,11 +38,17 @@ from sdn_lab.observe.nonce import Nonces
 FEW = 12
 PAIRS_IN_FULL = 200  # with more ordered pairs, the families that grow with them skip some packets
 FIRST_L4, LAST_L4 = 20000, 60999  # source ports of probes: clear of DHCP's and of what is usually served
+_BETWEEN_L4 = 7919  # source ports from one check of a lab to the next: more than most use, and prime
+_BETWEEN_SEEDS = 1 << 32
 NOTHING_SAID = PairSemantics(new=Traffic(), egress=Traffic(), reverse_new=Traffic(), reverse_egress=Traffic())
 
 
 class World:
-    """A scenario as probes see it.  Deterministic in *seed*; draws from it are in the order of asking."""
+    """A scenario as probes see it.  Deterministic in its arguments; draws are in the order of asking.
+
+    *earlier* counts the times that probes were sent into this lab before: its trackers still know what they
+    opened, so other source ports are used, and `fresh` is false.
+    """
 
     def __init__(
         self,
@@ -53,15 +59,17 @@ class World:
         *,
         seed: int,
         management: Sequence[IPAddress] = (),
+        earlier: int = 0,
     ) -> None:
         self.scenario = scenario
         self.assignment = assignment
         self.constants = constants
         self.management = tuple(management)
         self.random = Random(seed)
-        self.nonces = Nonces(seed)
+        self.nonces = Nonces(seed + earlier * _BETWEEN_SEEDS)
+        self.fresh = earlier == 0
         self.ports: tuple[Port, ...] = scenario.ports
-        self._l4 = FIRST_L4 - 1
+        self._l4 = FIRST_L4 + earlier * _BETWEEN_L4 % (LAST_L4 - FIRST_L4 + 1) - 1
         self._asked: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()  # packets never built, by probe
         self._members: dict[str, list[Port]] = defaultdict(list)

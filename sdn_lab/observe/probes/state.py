@@ -60,8 +60,12 @@ def segment(
     *,
     answering: bool = False,
     data: bool = False,
+    more: bool = False,
 ) -> Shot:
-    """Return a segment of the connection *flow* from *src* to *dst*; *answering*: from *dst* to *src*."""
+    """Return a segment of the connection *flow* from *src* to *dst*; *answering*: from *dst* to *src*.
+
+    *more*: after data in both directions.
+    """
     sender, receiver = (dst, src) if answering else (src, dst)
     at = flow.reversed() if answering else flow
     ends = Ends(eth_src=sender.mac, eth_dst=receiver.mac, src=at.src, dst=at.dst)
@@ -69,6 +73,8 @@ def segment(
     if not flags & SYN:
         seq += 1
         ack = ANSWER_SEQ + 1 if not answering else OPENING_SEQ + 1 + DATA_BYTES
+    if more:
+        seq, ack = seq + DATA_BYTES, ack + DATA_BYTES
     nonce = world.nonces.draw()
     frame = frames.tcp(
         ends, at.src_l4, at.dst_l4, nonce, flags, seq=seq, ack=ack if flags & ACK else 0, data=data
@@ -140,6 +146,7 @@ def _handshake(world: World, src: Port, dst: Port, flow: Microflow) -> tuple[Sho
         segment(world, src, dst, flow, SYN | ACK, arrives, answering=True),
         segment(world, src, dst, flow, PSH | ACK, arrives, data=True),
         segment(world, src, dst, flow, PSH | ACK, arrives, answering=True, data=True),
+        segment(world, src, dst, flow, RST | ACK, arrives, more=True),  # or trackers keep it for a day
     )
 
 
