@@ -27,6 +27,7 @@ Reference: RFC 5280 (4.1.2.5: 99991231235959Z means "no end"); NIST P-256.
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -68,7 +69,9 @@ class Authority:
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _named("sdn-lab")
+        self._name = _named(
+            f"sdn-lab {secrets.token_hex(8)}"
+        )  # of one name, one lab would fail another's oddly
         certificate = (
             _begun(self._name, self._name, self._key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

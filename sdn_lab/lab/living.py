@@ -13,7 +13,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
@@ -38,6 +38,7 @@ from sdn_lab.model.intent import Scenario
 from sdn_lab.model.verdict import Claim, Report, Verdict
 from sdn_lab.openflow.entry import Program
 from sdn_lab.scenario.claims import claims as derive_claims
+from sdn_lab.tls import Identity
 
 CONFIRM_MS = 60_000
 
@@ -74,6 +75,8 @@ class Lab:
         """Whether the controller leaves the tables alone: then a witness sent again meets the same lab."""
         self.probed = 0
         """How often probes were sent into it: its trackers remember them for a while."""
+        self.identities: Mapping[str, Identity] = {}
+        """Who each hypervisor is on the management network."""
 
     def __enter__(self) -> Self:
         threading.Thread(target=_import_ahead, args=(self.options.methods,), daemon=True).start()
@@ -148,7 +151,7 @@ class Lab:
 
         self.versions.update(self.backend.versions())
         authority = Authority()
-        identities = {name: authority.switch(dp.dpid) for name, dp in self.assignment.datapaths.items()}
+        self.identities = {name: authority.switch(dp.dpid) for name, dp in self.assignment.datapaths.items()}
         self.controller = Controller(
             self.backend.spawn,
             app=self.app,
@@ -163,7 +166,7 @@ class Lab:
             self.controller.start()
         with self.phases.phase("push"):
             controller = self.controller
-            self.backend.connect(controller.host, controller.l4_port, controller.settle, identities)
+            self.backend.connect(controller.host, controller.l4_port, controller.settle, self.identities)
             self.controller.wait_confirmed(timeout_ms=CONFIRM_MS, progress=self.phases.progress)
         self.steady = self.controller.pushes
 
