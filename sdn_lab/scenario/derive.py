@@ -1,6 +1,6 @@
-"""Numbers that the file may leave out: a port's MAC address and a network's VNI.
+"""Numbers that the file may leave out, or must: MAC addresses of ports and routers, VNIs of networks.
 
-Both are stable hashes of the object's path: another port added before it, or a file re-sorted, changes
+All are stable hashes of the object's path: another port added before it, or a file re-sorted, changes
 nothing (a number by position would silently rename running ports).  A collision is a diagnostic.
 """
 
@@ -19,6 +19,15 @@ def derived_mac(port: str) -> str:
     """
     digest = hashlib.sha256(b"mac:" + port.encode()).digest()
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+
+
+def gateway_mac(router: str, network: str) -> str:
+    """Return the MAC of a router in a network, both given by path: as `derived_mac`, of a name of its own.
+
+    >>> gateway_mac("red/r1", "red/app") == derived_mac("router:red/r1/app")
+    True
+    """
+    return derived_mac(f"router:{router}/{network.partition('/')[2]}")
 
 
 def derived_vni(network: str) -> int:

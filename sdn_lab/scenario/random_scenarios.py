@@ -7,6 +7,10 @@ are small (pairs are what costs time) and crooked: tenants share prefixes, addre
 addresses lie beside the edges of prefixes, ports beside the ends of ranges; rules come in every form
 that the language has, the empty ones too.  A failing one is saved with `write.to_yaml`.
 
+*joined* adds what connects networks on purpose, now and then (`random_joins`); only the networks that it
+concerns get prefixes of their own.  *broadcast* lets some networks broadcast.  Without them, scenarios are
+what they were before there was either.
+
 Invariants
 ----------
 1.  Equal seeds and sizes give equal scenarios, on every machine and in every run.
@@ -16,8 +20,8 @@ Invariants
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from random import Random
 from typing import TypeVar
 
@@ -41,22 +45,29 @@ from sdn_lab.model.intent import (
     Underlay,
     Wish,
 )
+from sdn_lab.scenario.random_joins import Joins, draw_dedicated, draw_joins, host_of, prefix_of
 
 T = TypeVar("T")
 
 TENANTS = ("red", "blue", "green")
 NETWORKS = ("app", "db", "web")
 GROUPS = ("g0", "g1", "g2", "g3")
-PREFIXES = {4: ip_network("10.0.0.0/24"), 6: ip_network("fd00:a::/64")}
 HOSTS = (1, 2, 3, 4, 7, 8, 15, 16, 127, 128, 129, 254)  # at and beside the edges of longer prefixes
 EDGES = (1, 2, 21, 22, 23, 66, 67, 68, 79, 80, 81, 546, 547, 548, 1023, 1024, 32767, 32768, 65534, 65535)
 TYPES = {4: (0, 3, 5, 8, 11, 13, 14, 15, 17), 6: (1, 2, 127, 128, 129, 133, 135)}
 REQUESTS = {4: (8, 13, 15), 6: (128,)}
 PORTED = (Protocol.TCP, Protocol.UDP, Protocol.SCTP)
+LENGTHS = {family: prefix_of(family).prefixlen for family in (4, 6)}
 
 
 def random_scenario(
-    seed: int, *, max_ports: int = 8, max_tenants: int = 3, max_hypervisors: int = 3
+    seed: int,
+    *,
+    max_ports: int = 8,
+    max_tenants: int = 3,
+    max_hypervisors: int = 3,
+    joined: bool = False,
+    broadcast: bool = False,
 ) -> Scenario:
     """Return a scenario of 2 to *max_ports* ports (at most twelve in one network)."""
     return _Dice(
@@ -64,6 +75,8 @@ def random_scenario(
         max_ports=max_ports,
         max_tenants=min(max_tenants, len(TENANTS)),
         max_hypervisors=max_hypervisors,
+        joined=joined,
+        broadcast=broadcast,
     ).scenario(f"random-{seed}")
 
 
@@ -75,6 +88,9 @@ class _Dice:
     max_ports: int
     max_tenants: int
     max_hypervisors: int
+    joined: bool
+    broadcast: bool
+    joins: Joins = field(default_factory=Joins)
     networks: list[Network] = field(default_factory=list)
     groups: dict[str, list[SecurityGroup]] = field(default_factory=dict)
     group_names: tuple[str, ...] = ()  # of the tenant whose rules are being drawn
@@ -95,9 +111,14 @@ class _Dice:
         for tenant in tenants:
             for network in NETWORKS[: self.dice.choice((1, 1, 2, 3))]:
                 own = families if self.often(80) else families[:1]
-                cidrs = tuple(PREFIXES[f] for f in own)
+                cidrs = tuple(prefix_of(f) for f in own)
                 path = f"{tenant}/{network}"
                 self.networks.append(Network(path=path, tenant=tenant, cidrs=cidrs, vni=next(vnis)))
+        if self.joined and self.often(75):
+            self.joins = draw_joins(self.dice, tuple(self.networks))
+            self.networks = [replace(n, cidrs=self.joins.moved(n)) for n in self.networks]
+        if self.broadcast:
+            self.networks = [replace(n, broadcast=self.often(50)) for n in self.networks]
         for tenant in tenants:
             self.groups[tenant] = self.security_groups(tenant)
         ports = tuple(sorted(self.ports(underlay.hypervisors), key=lambda p: p.path))
@@ -108,6 +129,9 @@ class _Dice:
             networks=tuple(sorted(self.networks, key=lambda n: n.path)),
             security_groups=tuple(g for tenant in sorted(tenants) for g in self.groups[tenant]),
             ports=ports,
+            routers=self.joins.routers,
+            peerings=self.joins.peerings,
+            dedicated=draw_dedicated(self.dice, ports, underlay, tenants) if self.joined else (),
             wishes=self.wishes(ports, tuple(underlay.sites)),
         )
 
@@ -192,19 +216,22 @@ class _Dice:
     def prefix(self, family: int) -> IPNetwork:
         """Draw a prefix around some host: from everything to that host alone."""
         bits = 32 if family == 4 else 128
-        length = self.dice.choice((0, PREFIXES[family].prefixlen, *range(bits - 8, bits + 1)))
+        length = self.dice.choice((0, LENGTHS[family], *range(bits - 8, bits + 1)))
         return ip_network(f"{self.address(family)}/{length}", strict=False)
 
     def hole(self, cidr: IPNetwork) -> IPNetwork:
         """Draw a part of *cidr*, around some host where one lies inside."""
-        inside = [a for a in (_host(cidr.version, h) for h in HOSTS) if a in cidr] or [cidr.network_address]
+        hosts = (a for n in self.joins.numbers for a in (host_of(cidr.version, h, n) for h in HOSTS))
+        inside = [a for a in hosts if a in cidr] or [cidr.network_address]
         length = self.dice.randint(cidr.prefixlen, cidr.max_prefixlen)
         return ip_network(f"{self.dice.choice(inside)}/{length}", strict=False)
 
     # -- ports
 
     def address(self, family: int) -> IPAddress:
-        return _host(family, self.dice.choice(HOSTS))
+        numbers = self.joins.numbers
+        number = self.dice.choice(numbers) if len(numbers) > 1 else 0
+        return host_of(family, self.dice.choice(HOSTS), number)
 
     def ports(self, hypervisors: tuple[str, ...]) -> list[Port]:
         """Draw ports; the first two share a network, or nothing could ever talk."""
@@ -213,8 +240,10 @@ class _Dice:
         free = {n.path: self.dice.sample(HOSTS, len(HOSTS)) for n in self.networks}
         macs = {n.path: self.dice.sample(range(1, 13), 12) for n in self.networks}
         wanted = self.dice.randint(2, max(2, self.max_ports))
+        meeting = [n for n in self.networks if n.path in self.joins.numbered]
         while len(found) < wanted:
-            network = first if len(found) < 2 else self.dice.choice(self.networks)
+            pool = self.networks if not meeting or self.often(50) else meeting
+            network = first if len(found) < 2 else self.dice.choice(pool)
             if not free[network.path]:
                 if not any(free.values()):
                     break
@@ -246,7 +275,8 @@ class _Dice:
         families = [c.version for c in network.cidrs]
         if len(families) > 1 and self.often(25):
             families = [self.dice.choice(families)]
-        ips = {_host(family, host) for family in families for host in hosts}
+        number = self.joins.number(network.path)
+        ips = {host_of(family, host, number) for family in families for host in hosts}
         groups = [g.path for g in self.groups[network.tenant]]
         mine = self.some(groups, 3) if self.often(85) else []
         return Port(
@@ -279,21 +309,8 @@ class _Dice:
         return tuple(found)
 
 
-def _host(family: int, host: int) -> IPAddress:
-    return ip_address(int(PREFIXES[family].network_address) + host)
-
-
 def _alone(port: Port, ports: list[Port]) -> Port:
     """Name a port after its instance where it is the only one."""
     if sum(p.instance == port.instance for p in ports) > 1:
         return port
-    return Port(
-        path=port.instance,
-        tenant=port.tenant,
-        instance=port.instance,
-        network=port.network,
-        hypervisor=port.hypervisor,
-        mac=port.mac,
-        ips=port.ips,
-        groups=port.groups,
-    )
+    return replace(port, path=port.instance)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sdn_lab.model.intent import IPAddress, Network, Router, RouterInterface
 from sdn_lab.scenario import format as format_
 from sdn_lab.scenario.complaint import listed
-from sdn_lab.scenario.derive import derived_mac
+from sdn_lab.scenario.derive import gateway_mac
 from sdn_lab.scenario.document import Path
 from sdn_lab.scenario.reading import Reading, whole
 from sdn_lab.scenario.taken import Owner, Taken
@@ -161,7 +161,7 @@ def _claim_address(
 
 
 def _mac(reading: Reading, router: str, network: Network, path: Path, taken: Taken) -> str:
-    mac = derived_mac(f"router:{router}/{network.path.partition('/')[2]}")
+    mac = gateway_mac(router, network.path)
     mine = Owner(kind="router", name=router, path=path)
     other = taken.macs.setdefault((network.path, mac), mine)
     if other is not mine:

@@ -24,9 +24,14 @@ def many():
     return [random_scenario(seed) for seed in SEEDS]
 
 
+@pytest.fixture(scope="module")
+def joined():
+    return [random_scenario(seed, joined=True, broadcast=True) for seed in SEEDS]
+
+
 @pytest.mark.parametrize("block", range(5))
-def test_every_one_could_be_a_file(block, many):
-    for scenario in many[block * 30 : block * 30 + 30]:
+def test_every_one_could_be_a_file(block, many, joined):
+    for scenario in (*many[block * 30 : block * 30 + 30], *joined[block * 30 : block * 30 + 30]):
         assert loads(to_yaml(scenario), scenario.name) == scenario
 
 
@@ -121,3 +126,50 @@ def test_a_failing_one_can_be_saved_and_read_again(tmp_path):
     file = tmp_path / "failing.yaml"
     file.write_text(to_yaml(random_scenario(3)))
     assert load(file) == random_scenario(3)
+
+
+def test_what_connects_on_purpose_is_drawn_only_when_asked_for(many):
+    for scenario in many:
+        assert not scenario.routers
+        assert not scenario.peerings
+        assert not scenario.dedicated
+        assert not any(n.broadcast for n in scenario.networks)
+
+
+def test_every_form_of_connecting_is_drawn(joined):
+    peerings = [p for s in joined for p in s.peerings]
+    legs = [leg for s in joined for r in s.routers for leg in r.interfaces]
+    rules = [rule for p in peerings for rule in p.allow]
+
+    for wanted in (
+        any(not s.routers for s in joined),
+        any(len(r.interfaces) == n for n in (1, 2, 3) for s in joined for r in s.routers),
+        any(len({r.tenant for r in s.routers}) < len(s.routers) for s in joined),
+        {len(leg.addresses) for leg in legs} == {1, 2},
+        any(p.approved for p in peerings),
+        any(not p.approved and p.approved_by for p in peerings),
+        any(not p.approved_by for p in peerings),
+        any(len({n.partition("/")[0] for n in p.between}) == 1 for p in peerings),
+        any(p.between[0] > p.between[1] for p in peerings),
+        any(p.allow == () for p in peerings),
+        {rule.protocol for rule in rules} == set(Protocol),
+        any(rule.l4_ports == () for rule in rules),
+        any(s.dedicated for s in joined),
+        {n.broadcast for s in joined for n in s.networks} == {True, False},
+    ):
+        assert wanted
+
+
+def test_something_crosses_on_purpose_in_many_of_them_and_prefixes_still_overlap(joined):
+    def networks(scenario, claim):
+        return {scenario.port(path).network for path in claim.objects}
+
+    crossing = [
+        s
+        for s in joined
+        if any(c.semantics and c.semantics.new and len(networks(s, c)) == 2 for c in claims(s))
+    ]
+    assert len(crossing) > len(joined) // 8
+    assert any(
+        set(a.ips) & set(b.ips) for s in crossing for a in s.ports for b in s.ports if a.network != b.network
+    )
