@@ -29,9 +29,11 @@ class Way:
     near: RouterInterface
     far: RouterInterface
 
-    def carries(self, family: int) -> bool:
-        """Say whether both ends have an address of this IP version."""
-        return all(any(a.version == family for a in leg.addresses) for leg in (self.near, self.far))
+    @property
+    def families(self) -> frozenset[int]:
+        """The IP versions that both ends have an address of: others it does not carry."""
+        near, far = (frozenset(a.version for a in leg.addresses) for leg in (self.near, self.far))
+        return near & far
 
 
 Ways = Mapping[tuple[str, str], tuple[Way, ...]]
@@ -39,9 +41,9 @@ Ways = Mapping[tuple[str, str], tuple[Way, ...]]
 
 
 def ways(scenario: Scenario) -> Ways:
-    """Return every way between networks of *scenario*, routers' first."""
+    """Return every way between networks of *scenario* that carries anything, routers' first."""
     found: dict[tuple[str, str], list[Way]] = defaultdict(list)
-    for way in (*_routed(scenario), *_peered(scenario)):
+    for way in filter(lambda w: w.families, (*_routed(scenario), *_peered(scenario))):
         found[way.near.network, way.far.network].append(way)
     return {pair: tuple(between) for pair, between in found.items()}
 

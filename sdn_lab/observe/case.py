@@ -32,6 +32,9 @@ class Shot:
 
     *dst* is the port that it is for, or empty where it is for nobody.  With *confined* it must not even
     travel to another hypervisor under its own network's VNI (a forged sender); without, that is no leak.
+    *arriving* is what *dst* must receive, where that is not what was sent: a routed packet, which travels in
+    *dst*'s network, or an answer, to the sender itself.  *copies* are ports that may receive one too (others'
+    shots speak of theirs).
     *redirected*: the addressee may receive it with its own MAC as destination (ARP requests,
     solicitations). *bears_on*, *proves*, *leans_on*: see `model.observation.Observation`.
     """
@@ -43,6 +46,8 @@ class Shot:
     expected: Expected
     bears_on: tuple[str, ...]
     confined: bool = False
+    arriving: bytes = b""
+    copies: tuple[str, ...] = ()
     redirected: bool = False
     proves: tuple[str, ...] = ()
     leans_on: tuple[str, ...] = ()

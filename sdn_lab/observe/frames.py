@@ -189,6 +189,24 @@ def opening(flow: Microflow, eth_src: str, eth_dst: str, nonce: bytes) -> bytes:
     return ip(ends, flow.protocol, bytes(8) + nonce)
 
 
+def addressed(frame: bytes, eth_dst: str) -> bytes:
+    """Return *frame* with another destination MAC."""
+    return _mac(eth_dst) + frame[6:]
+
+
+def routed(frame: bytes, eth_src: str, eth_dst: str) -> bytes:
+    """Return an IP packet as a router passes it on: other MAC addresses, and one less to live."""
+    passed = bytearray(frame)
+    passed[:12] = _mac(eth_dst) + _mac(eth_src)
+    if frame[12:14] == b"\x86\xdd":
+        passed[21] -= 1
+    else:
+        passed[22] -= 1
+        pack_into("!H", passed, 24, 0)
+        pack_into("!H", passed, 24, _checksum(bytes(passed[14 : 14 + 4 * (passed[14] & 15)])))
+    return bytes(passed)
+
+
 def arp(
     eth_src: str, eth_dst: str, op: int, sha: str, spa: IPAddress, tha: str, tpa: IPAddress, nonce: bytes
 ) -> bytes:

@@ -3,11 +3,11 @@
 The rules, for a packet that port *s* of network A sent:
 
 * at *s* itself: an honest instance answered it (echo); says nothing;
-* at its addressee, where it may be delivered: compared byte by byte with what was sent; more bytes, fewer,
-  or a tag is *altered*;
-* at any other port, of whatever network: a leak;
-* on the underlay: it must be encapsulated, under A's VNI, from the VTEP of *s*'s hypervisor (an answer:
-  from the answerer's), and a *confined* packet must not be there at all;
+* at its addressee, where it may be delivered: compared byte by byte with what was sent, or with what a router
+  or an answerer makes of it (`Shot.arriving`); more bytes, fewer, or a tag is *altered*;
+* at any other port, of whatever network: a leak, unless it is a broadcast that goes there too;
+* on the underlay: it must be encapsulated, under A's VNI (once routed: its addressee's), from the VTEP of
+  *s*'s hypervisor (an answer: from the answerer's), and a *confined* packet must not be there at all;
 * on the management network, on a hypervisor's own stack, or sent to the controller: a leak.
 """
 
@@ -19,7 +19,7 @@ from ipaddress import IPv4Address
 
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.intent import Scenario
-from sdn_lab.model.observation import Capture, Expected, Outcome, PointKind, Sighting
+from sdn_lab.model.observation import Capture, Expected, Outcome, PointKind, Sighting, WatchPoint
 from sdn_lab.observe.case import Shot
 from sdn_lab.openflow.frames_tunnel import geneve_decap, vxlan_decap
 
@@ -68,7 +68,7 @@ class Reader:
         on_underlay: dict[bytes, tuple[str, str] | None] = {}  # both ends of a wire see the same frame
         for capture in captures:
             point = capture.point
-            if point.kind is PointKind.VETH or (point.kind is PointKind.PORT and point.name == shot.src):
+            if point.kind is PointKind.VETH or (point.kind is PointKind.PORT and _says_nothing(shot, point)):
                 continue
             sighting: Sighting | None
             if point.kind is PointKind.PORT:
@@ -92,10 +92,11 @@ class Reader:
 
     def _at_port(self, shot: Shot, capture: Capture, *, expected_here: bool) -> Sighting | None:
         network = self.scenario.port(capture.point.name).network
+        whole = shot.arriving or shot.frame
         if expected_here:
-            change = alteration(shot.frame, capture.frame, redirected=shot.redirected)
+            change = alteration(whole, capture.frame, redirected=shot.redirected)
             return Sighting(point=capture.point, network=network, what=change) if change else None
-        change = alteration(shot.frame, capture.frame, redirected=True)
+        change = alteration(whole, capture.frame, redirected=True)
         what = "received, though it must not be" if capture.point.name == shot.dst else "received by a third"
         return Sighting(point=capture.point, network=network, what=what + (f" ({change})" if change else ""))
 
@@ -106,17 +107,26 @@ class Reader:
         if opened is None:
             return "", "on the underlay, not encapsulated"
         network = self._vnis.get(opened.vni, "")
-        if network != own.network:
-            return network, f"on the underlay under VNI {opened.vni}"
-        senders = {self.assignment.datapaths[own.hypervisor].vtep}
-        if shot.dst and shot.frame[6:12] != opened.inner[6:12]:
-            senders = {self.assignment.datapaths[self._hypervisors[shot.dst]].vtep}  # its answer
+        within, sender = own.network, own.hypervisor
+        routed = bool(shot.arriving) and shot.dst != shot.src
+        if shot.dst and (shot.arriving or shot.frame)[6:12] != opened.inner[6:12]:
+            sender = self._hypervisors[shot.dst]  # its answer
+        elif routed:
+            within = self.scenario.port(shot.dst).network
+        if network != within:
+            return network, f"on the underlay under VNI {opened.vni}" + (", not routed" if routed else "")
+        senders = {self.assignment.datapaths[sender].vtep}
         outer = IPv4Address(opened.outer_src)
         if outer not in senders:
             return "", f"on the underlay from {outer}, not its own VTEP"
         if shot.confined:
             return network, "let out to the underlay"
         return None
+
+
+def _says_nothing(shot: Shot, point: WatchPoint) -> bool:
+    """Say whether a packet is nobody's business at a port: its sender's own, or one that gets a copy."""
+    return point.name in shot.copies or (point.name == shot.src and shot.dst != shot.src)
 
 
 def alteration(sent: bytes, received: bytes, *, redirected: bool) -> str:

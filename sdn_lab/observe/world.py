@@ -33,6 +33,7 @@ from sdn_lab.model.traffic import (
 from sdn_lab.model.verdict import Claim, Kind
 from sdn_lab.observe.constants import L4_FIELDS, Constants
 from sdn_lab.observe.edges import ICMP_TYPES, OF_EVERYTHING, UNSPOKEN, edges_of, flow_of
+from sdn_lab.observe.gateways import Gateways
 from sdn_lab.observe.nonce import Nonces
 
 FEW = 12
@@ -75,8 +76,8 @@ class World:
         self._members: dict[str, list[Port]] = defaultdict(list)
         for port in self.ports:
             self._members[port.network].append(port)
-        pairs = sum(len(members) * (len(members) - 1) for members in self._members.values())
-        self.stride = 1 + pairs // PAIRS_IN_FULL
+        self.gateways = Gateways(scenario)
+        self.stride = 1 + sum(1 for _ in self.talking_pairs()) // PAIRS_IN_FULL
         self._peers = {p.path: [q for q in self._members[p.network] if q.path != p.path] for p in self.ports}
         self._samples: dict[tuple[str, str, int], tuple[IPAddress, IPAddress, int, int] | None] = {}
         self._most_open: dict[tuple[str, int], list[tuple[int, int]]] = {}
@@ -113,6 +114,15 @@ class World:
                 for dst in members:
                     if src.path != dst.path:
                         yield src, dst
+
+    def talking_pairs(self) -> Iterator[tuple[Port, Port]]:
+        """Yield every ordered pair of ports that a claim speaks of: of one network, or of joined ones."""
+        yield from self.pairs()
+        yield from self.gateways.pairs()
+
+    def neighbours(self, port: Port) -> list[Port]:
+        """Return the ports that *port* may be allowed to talk to: its peers, and who is behind a gateway."""
+        return [*self._peers[port.path], *self.gateways.joined(port)]
 
     def owner(self, port: Port, mac: str) -> Port | None:
         """Return the port of *port*'s own network that has *mac*, or None."""
@@ -154,11 +164,8 @@ class World:
 
     def claims_on(self, src: Port, dst: Port, flow: Microflow | None = None) -> tuple[str, ...]:
         """Return the ids of the claims that speak of a packet from *src* to *dst*, of *flow* if given."""
-        if src.network != dst.network:
-            about = self.isolation(src, dst)
-        else:
-            exact = self._ids.get((Kind.EXACT, (src.path, dst.path)))
-            about = (exact,) if exact else ()
+        exact = self._ids.get((Kind.EXACT, (src.path, dst.path)))
+        about = (exact,) if exact else self.isolation(src, dst)
         wishes = self._wishes.get((src.path, dst.path), [])
         named = [
             c.id for c in wishes if flow is not None and c.traffic is not None and c.traffic.admits(flow)
@@ -215,11 +222,9 @@ class World:
         ports = [n for n in self.constants.of(*L4_FIELDS) if 1 <= n <= 65535 and n not in servers]
         if len(ports) <= FEW:
             return tuple(ports)
-        sources = self._members[dst.network]
+        sources = self.neighbours(dst)
         turn = next(n for n, port in enumerate(sources) if port.path == src.path)
-        own_turn = next(n for n, port in enumerate(sources) if port.path == dst.path)
-        mine = turn if turn < own_turn else turn - 1
-        return tuple(ports[mine :: max(1, len(sources) - 1)])
+        return tuple(ports[turn :: max(1, len(sources))])
 
     def sample(self, src: Port, dst: Port, family: int) -> Microflow | None:
         """Return a flow that may be opened from *src* to *dst*, or None: the legitimate packet for a
@@ -243,7 +248,7 @@ class World:
         key = (dst.path, family)
         if key not in self._most_open:
             admitted: Counter[tuple[int, int]] = Counter()
-            for peer in self.peers(dst):
+            for peer in self.neighbours(dst):
                 found = {(protocol, number) for _, _, protocol, number in self._open(peer, dst, family)}
                 admitted.update(number for number in found if number[0] != SCTP)
             ranked = sorted(admitted, key=lambda number: (-admitted[number], number))
@@ -251,10 +256,10 @@ class World:
         return self._most_open[key]
 
     def wished_pairs(self) -> Iterator[tuple[Port, Port]]:
-        """Yield the pairs of ports of different networks that some wish speaks of."""
+        """Yield the pairs of ports of networks that nothing joins, and that some wish speaks of."""
         ports = {port.path: port for port in self.ports}
         for source, destination in self._wishes:
-            if ports[source].network != ports[destination].network:
+            if self.isolation(ports[source], ports[destination]):
                 yield ports[source], ports[destination]
 
     def flow(self, src: IPAddress, dst: IPAddress, protocol: int, number: int = 0) -> Microflow:
@@ -289,6 +294,7 @@ class World:
     def unowned(self, port: Port, family: int) -> IPAddress | None:
         """Return an address of *port*'s network that no port there has, or None."""
         owned = {ip for p in self._members[port.network] for ip in p.ips}
+        owned |= self.gateways.addresses(port.network)
         for cidr in self.scenario.network(port.network).cidrs:
             if cidr.version == family:
                 low, high = int(cidr.network_address), int(cidr.broadcast_address)

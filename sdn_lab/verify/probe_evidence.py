@@ -5,13 +5,14 @@ a packet of network A seen      contradicts
 ==============================  ==================================================================
 at a port of network B          isolated A, B
 under B's VNI on the underlay   isolated A, B
-at its addressee, forbidden     exact, where the packet bears on it
-at a third port of A            no_sniffing of that port
+at its addressee, forbidden     exact, where the packet bears on it (of a network joined to A, too)
+at a third port of A            no_sniffing of that port (of a network joined to A, too)
 with a forged sender, anywhere  no_spoofing of the sender
 with a tag, anywhere            clean of the sender, and of the port where it is seen
 bare on the underlay            clean of the sender
 altered, at its addressee       clean of the addressee
 at the management plane         management of the sender
+under another VNI than it must  clean of the sender
 nowhere, though legitimate      exact, where the packet bears on it
 where an intent forbids it      unreachable, whatever the groups say; likewise reachable
 ==============================  ==================================================================
@@ -83,6 +84,7 @@ class Reading:
         if at_home and observation.expected is not Expected.NOTHING:  # it may be there, but not so
             yield from self._find(Kind.CLEAN, observation.dst)
             return
+        targeted: list[Claim] = []
         if observation.expected is Expected.NOTHING:
             targeted = [claim for claim in about if claim.kind in _TARGETED]
             yield from (claim.id for claim in targeted)
@@ -90,14 +92,21 @@ class Reading:
                 yield from self._find(Kind.CLEAN, sighting.point.name)
         if sighting.point.kind in _APPARATUS:
             yield from self._find(Kind.MANAGEMENT, observation.src)
-        elif sighting.network and sighting.network != own:
-            yield from self._find(Kind.ISOLATED, *sorted((own, sighting.network)))
+            return
+        apart = tuple(self._find(Kind.ISOLATED, *sorted((own, sighting.network))))
+        if apart:
+            yield from apart
         elif at_home:
             yield from (claim.id for claim in about if claim.kind is Kind.EXACT)
         elif at_port:
             yield from self._find(Kind.NO_SNIFFING, sighting.point.name)
-        elif not sighting.network:
+        elif not sighting.network or (not targeted and self._strayed(observation, sighting)):
             yield from self._find(Kind.CLEAN, observation.src)
+
+    def _strayed(self, observation: Observation, sighting: Sighting) -> bool:
+        """Say whether a packet travels under another VNI than it should, be it that of a joined network."""
+        own = self.networks.get(observation.src, "")
+        return sighting.network != own or observation.expected is Expected.DELIVERED
 
     def _find(self, kind: Kind, *objects: str) -> Iterator[str]:
         found = self.named.get((kind, objects))

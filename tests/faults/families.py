@@ -7,7 +7,7 @@ family's probes must then report.  A family without a row here fails `test_famil
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sdn_lab.compiler.pipeline import (
     ADMISSION,
@@ -21,47 +21,10 @@ from sdn_lab.compiler.pipeline import (
     SOURCE_NEIGHBOUR,
 )
 from sdn_lab.openflow.action import CONTROLLER, FLOOD, LOCAL, Action, Output, PopVlan, SetField
-from sdn_lab.openflow.entry import FlowEntry, Instructions, Program
-from sdn_lab.openflow.match import Match
+from sdn_lab.openflow.entry import FlowEntry, Program
+from tests.faults import joined
 from tests.faults.broken_by_hand import World, acting, conntrack_zone_shared, without
-
-Change = Callable[[World], Program]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """*scenario* is the topology that it is planted in; *breaks* the id of the claim that it breaks."""
-
-    family: str
-    name: str
-    breaks: str
-    change: Change
-    scenario: str = "overlap"
-
-
-def also(hypervisor: str, *entries: FlowEntry) -> Change:
-    """Plant entries on one hypervisor."""
-
-    def change(w: World) -> Program:
-        held = w.program.tables[hypervisor]
-        return Program(
-            tables={**w.program.tables, hypervisor: replace(held, entries=(*held.entries, *entries))}
-        )
-
-    return change
-
-
-def planted(table: int, actions: tuple[Action, ...], *, goto: int | None = None, **tests: int) -> FlowEntry:
-    return FlowEntry(
-        table_id=table,
-        priority=500 if tests else 0,
-        match=Match.of(**tests),
-        instructions=Instructions(apply=actions, goto=goto),
-    )
-
-
-def to(w: World, *ports: str) -> tuple[Action, ...]:
-    return tuple(Output(of_port=w.of_port(port)) for port in ports)
+from tests.faults.planting import Change, Fault, also, loosened, planted, to
 
 
 def steps(w: World, *changes: Change) -> Program:
@@ -69,20 +32,6 @@ def steps(w: World, *changes: Change) -> Program:
     for change in changes:
         w = replace(w, program=change(w))
     return w.program
-
-
-def loosened(
-    hypervisor: str, table: object, port: str, *fields: str, only: dict[str, int] | None = None
-) -> Change:
-    """Remove the tests on *fields* from *port*'s entries that have all of them, and the values *only*."""
-
-    def edit(entry: FlowEntry) -> Iterable[FlowEntry]:
-        applies = all(entry.match.get(f) for f in fields) and all(
-            entry.match.exact(f) == value for f, value in (only or {}).items()
-        )
-        yield without(entry, *fields) if applies else entry
-
-    return lambda w: w.edited(hypervisor, table, port, edit)  # type: ignore[arg-type]
 
 
 def network_not_tested(w: World) -> Program:
@@ -493,4 +442,5 @@ FAULTS: tuple[Fault, ...] = (
         breaks="management/blue/vm3",
         change=at_port("blue/vm3", CLASSIFY.id, lambda _: (Output(of_port=CONTROLLER),), eth_type=0x0806),
     ),
+    *joined.FAULTS,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,7 @@ from tests.faults.families import FAULTS, Fault
 
 @cache
 def sound(scenario: str) -> World:
-    loaded = load(find(scenario))
+    loaded = load(Path(scenario) if scenario.endswith(".yaml") else find(scenario))
     assignment = assign(loaded)
     return World(scenario=loaded, assignment=assignment, program=compile_scenario(loaded, assignment))
 

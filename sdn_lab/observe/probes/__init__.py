@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from sdn_lab.observe.case import Family
 from sdn_lab.observe.probes import (
+    broadcast,
     fragments,
+    gateways,
     groups,
+    impostors,
     management,
     neighbour,
     nobody,
@@ -27,7 +30,10 @@ from sdn_lab.observe.probes import (
 
 PROBES: tuple[Family, ...] = (
     *reach.FAMILIES,
+    *broadcast.FAMILIES,
     *nobody.FAMILIES,
+    *gateways.FAMILIES,
+    *impostors.FAMILIES,
     *overlap.FAMILIES,
     *neighbour.FAMILIES,
     *source.FAMILIES,

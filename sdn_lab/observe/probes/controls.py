@@ -37,10 +37,11 @@ def may_be_needed(world: World, src: Port, dst: Port) -> Expected:
 
 
 def bystanders(world: World, *apart: Port) -> tuple[str, ...]:
-    """Return the no-sniffing claims of the others in the network of *apart*."""
+    """Return the no-sniffing claims of the others in the networks of *apart*."""
     paths = {port.path for port in apart}
+    networks = dict.fromkeys(port.network for port in apart)
     return world.of_port(
-        Kind.NO_SNIFFING, *(p for p in world.members(apart[0].network) if p.path not in paths)
+        Kind.NO_SNIFFING, *(p for name in networks for p in world.members(name) if p.path not in paths)
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sdn_lab.model.intent import Port, Scenario
+from sdn_lab.model.intent import Port
 from sdn_lab.model.observation import Expected
 from sdn_lab.model.traffic import (
     DHCP_SERVER_PORTS,
@@ -25,6 +25,7 @@ from sdn_lab.model.traffic import (
 )
 from sdn_lab.observe import frames
 from sdn_lab.observe.case import Case, Family, Shot
+from sdn_lab.observe.gateways import some_may_talk as may_talk
 from sdn_lab.observe.probes.controls import crossing, proves
 from sdn_lab.observe.probes.reach import aimed
 from sdn_lab.observe.world import World
@@ -42,10 +43,12 @@ def shot(world: World, src: Port, dst: Port, flow: Microflow, expected: Expected
     expected = expected or world.expected(src, dst, flow)
     what = f"ip{flow.family}"
     works = expected is Expected.DELIVERED
+    frame, arriving = world.gateways.along(src, dst, frames.opening(flow, src.mac, dst.mac, nonce))
     return Shot(
         src=src.path,
         dst=dst.path,
-        frame=frames.opening(flow, src.mac, dst.mac, nonce),
+        frame=frame,
+        arriving=arriving,
         nonce=nonce,
         expected=expected,
         bears_on=world.claims_on(src, dst, flow),
@@ -61,7 +64,7 @@ def protocols(world: World) -> Iterator[Case]:
     each protocol is sent in one direction only.
     """
     swept: set[int] = set()
-    for src, dst in world.pairs():
+    for src, dst in world.talking_pairs():
         for family in (4, 6):
             addresses = next(world.flows(src, dst, family), None)
             if addresses is None:
@@ -100,12 +103,10 @@ def _sctp(world: World, src: Port, dst: Port, flow: Microflow) -> Case:
 def same_hypervisor(world: World) -> Iterator[Case]:
     """FW-02: one refused flow to every port, from a source on its own hypervisor and from one elsewhere."""
     for dst in world.ports:
-        peers = world.peers(dst)
-        near = next((p for p in peers if world.same_hypervisor(p, dst)), None)
-        far = next((p for p in peers if not world.same_hypervisor(p, dst)), None)
-        for src in (near, far):
-            if src is None:
-                continue
+        chosen: dict[tuple[str, bool], Port] = {}
+        for p in world.neighbours(dst):
+            chosen.setdefault((p.network, world.same_hypervisor(p, dst)), p)
+        for src in chosen.values():
             for family in (4, 6):
                 for protocol in (TCP, UDP):
                     flow = _refused(world, src, dst, family, protocol)
@@ -124,7 +125,7 @@ def _refused(world: World, src: Port, dst: Port, family: int, protocol: int) -> 
 
 def boundaries(world: World) -> Iterator[Case]:
     """FW-03: both sides of every boundary, for every pair of ports, addresses and protocol."""
-    for src, dst in world.pairs():
+    for src, dst in world.talking_pairs():
         planted = world.planted(src, dst)
         for family in (4, 6):
             for addresses in world.flows(src, dst, family):
@@ -167,12 +168,8 @@ def _wishes(world: World) -> Iterator[Case]:
                         yield Case(probe="FW-03", shots=(replace(made, bears_on=(*about, *made.bears_on)),))
 
 
-def _peers(scenario: Scenario) -> bool:
-    return len({port.network for port in scenario.ports}) < len(scenario.ports)
-
-
 FAMILIES = (
-    Family("FW-03", "both sides of every boundary of every rule", _peers, boundaries),
-    Family("FW-01", "IP protocols that no rule speaks of", _peers, protocols),
-    Family("FW-02", "a refused flow from the same hypervisor and from another", _peers, same_hypervisor),
+    Family("FW-03", "both sides of every boundary of every rule", may_talk, boundaries),
+    Family("FW-01", "IP protocols that no rule speaks of", may_talk, protocols),
+    Family("FW-02", "a refused flow from the same hypervisor and from another", may_talk, same_hypervisor),
 )

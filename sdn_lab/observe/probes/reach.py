@@ -19,6 +19,7 @@ from sdn_lab.model.traffic import SCTP, UDP, Microflow
 from sdn_lab.model.verdict import Kind
 from sdn_lab.observe import frames
 from sdn_lab.observe.case import Case, Family, Shot
+from sdn_lab.observe.gateways import some_may_talk
 from sdn_lab.observe.probes.controls import (
     bystanders,
     crossing,
@@ -97,7 +98,7 @@ def _to_stranger(world: World, src: Port, dst: Port, flow: Microflow) -> Shot:
         frame=frames.opening(flow, src.mac, dst.mac, nonce),
         nonce=nonce,
         expected=expected,
-        bears_on=(*world.isolation(src, dst), *own),
+        bears_on=(*world.claims_on(src, dst), *own),
         proves=proves(what, src, twin) if twin and works else (),
         leans_on=() if works else crossing(what, src, dst),
     )
@@ -144,6 +145,7 @@ def broadcast(world: World) -> Iterator[Case]:
 
 def _to_everybody(world: World, src: Port) -> Iterator[tuple[bytes, bytes]]:
     own4, own6 = address_of(src, 4), address_of(src, 6)
+    for_members = world.scenario.network(src.network).broadcast  # `broadcast` tries those
     own = {ip for p in world.members(src.network) for ip in p.ips}
     theirs = dict.fromkeys(ip for p in world.strangers(src) for ip in p.ips)
     foreign = [ip for ip in theirs if ip not in own]
@@ -157,21 +159,19 @@ def _to_everybody(world: World, src: Port) -> Iterator[tuple[bytes, bytes]]:
             yield frames.arp(src.mac, frames.BROADCAST, 1, src.mac, own4, frames.NOBODY, target, nonce), nonce
         subnet = next(c for c in world.scenario.network(src.network).cidrs if c.version == 4)
         last = IPv4Address(int(subnet.broadcast_address))
+        to_all = ((frames.BROADCAST, LIMITED), (frames.BROADCAST, last), ("01:00:5e:00:00:01", ALL_HOSTS_V4))
         for mac, target in (
-            (frames.BROADCAST, LIMITED),
-            (frames.BROADCAST, last),
-            ("01:00:5e:00:00:01", ALL_HOSTS_V4),
+            *(() if for_members else to_all),
             *((frames.BROADCAST, address_of(p, 4) or LIMITED) for p in world.peers(src)[:1]),
         ):
             nonce = world.nonces.draw()
             flow = world.flow(own4, target, UDP, 9)
             yield frames.opening(flow, src.mac, mac, nonce), nonce
     if own6 is not None:
-        nonce = world.nonces.draw()
-        yield (
-            frames.opening(world.flow(own6, ALL_HOSTS_V6, UDP, 9), src.mac, "33:33:00:00:00:01", nonce),
-            nonce,
-        )
+        if not for_members:
+            nonce = world.nonces.draw()
+            flow = world.flow(own6, ALL_HOSTS_V6, UDP, 9)
+            yield frames.opening(flow, src.mac, "33:33:00:00:00:01", nonce), nonce
         nobody = world.unowned(src, 6)
         asked6 = [ip for ip in foreign if ip.version == 6][:4]
         for target in [*asked6, *([nobody] if nobody else [])]:
@@ -183,11 +183,13 @@ def _to_everybody(world: World, src: Port) -> Iterator[tuple[bytes, bytes]]:
 
 def sniff(world: World) -> Iterator[Case]:
     """REACH-07: what is allowed arrives, as it was sent, at its addressee alone."""
-    for src, dst in world.pairs():
+    for src, dst in world.talking_pairs():
         for family in (4, 6):
             flow = world.sample(src, dst, family)
             if flow is not None:
                 nonce = world.nonces.draw()
+                frame = frames.opening(flow, src.mac, dst.mac, nonce)
+                sent, arriving = world.gateways.along(src, dst, frame)
                 yield Case(
                     probe="REACH-07",
                     phase=1 if flow.protocol == SCTP else 0,  # see `groups`: SCTP's refusals go first
@@ -195,7 +197,8 @@ def sniff(world: World) -> Iterator[Case]:
                         Shot(
                             src=src.path,
                             dst=dst.path,
-                            frame=frames.opening(flow, src.mac, dst.mac, nonce),
+                            frame=sent,
+                            arriving=arriving,
                             nonce=nonce,
                             expected=Expected.DELIVERED,
                             bears_on=(
@@ -207,7 +210,7 @@ def sniff(world: World) -> Iterator[Case]:
                         ),
                     ),
                 )
-            reply = resolution_reply(world, src, dst, family)
+            reply = resolution_reply(world, src, dst, family) if src.network == dst.network else None
             if reply is not None:
                 yield Case(probe="REACH-07", shots=(reply,))
 
@@ -238,12 +241,8 @@ def _several_networks(scenario: Scenario) -> bool:
     return len({port.network for port in scenario.ports}) > 1
 
 
-def _peers(scenario: Scenario) -> bool:
-    return len({port.network for port in scenario.ports}) < len(scenario.ports)
-
-
 FAMILIES = (
-    Family("REACH-07", "what is allowed is seen by its addressee alone", _peers, sniff),
+    Family("REACH-07", "what is allowed is seen by its addressee alone", some_may_talk, sniff),
     Family("REACH-01", "unicast to a stranger's address; EtherTypes off the allow-list", several, unicast),
     Family("REACH-03", "broadcast and multicast reach nobody; requests their one owner", several, broadcast),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sdn_lab.model.intent import Port, Scenario
+from sdn_lab.model.intent import Port
 from sdn_lab.model.observation import Expected
 from sdn_lab.model.traffic import ICMP_OF, REPLY_TYPES, SCTP, TCP, UDP, Microflow
 from sdn_lab.observe import frames
@@ -29,6 +29,7 @@ from sdn_lab.observe.frames import (
     URG,
     Ends,
 )
+from sdn_lab.observe.gateways import some_may_talk
 from sdn_lab.observe.probes.controls import crossing, proves
 from sdn_lab.observe.world import World
 
@@ -86,10 +87,12 @@ def _shot(
     world: World, src: Port, dst: Port, frame: bytes, nonce: bytes, expected: Expected, family: int
 ) -> Shot:
     works = expected is Expected.DELIVERED
+    frame, arriving = world.gateways.along(src, dst, frame)
     return Shot(
         src=src.path,
         dst=dst.path,
         frame=frame,
+        arriving=arriving,
         nonce=nonce,
         expected=expected,
         bears_on=world.claims_on(src, dst),
@@ -123,7 +126,7 @@ def find(world: World, src: Port, dst: Port, family: int, protocol: int, *, open
 def conversations(world: World) -> Iterator[Case]:
     """FW-08."""
     scanned_fully: set[str] = set()
-    for src, dst in world.pairs():
+    for src, dst in world.talking_pairs():
         for family in (4, 6):
             flow = find(world, src, dst, family, TCP, opens=True)
             closed = find(world, src, dst, family, TCP, opens=False)
@@ -181,7 +184,7 @@ def _datagrams(world: World, src: Port, dst: Port, family: int) -> Iterator[Case
         question = datagram(world, src, dst, flow, Expected.DELIVERED)
         nonce = world.nonces.draw()
         ends = Ends(eth_src=dst.mac, eth_dst=src.mac, src=flow.dst, dst=flow.src)
-        frame = frames.icmp_unreachable(ends, question.frame, nonce)
+        frame = frames.icmp_unreachable(ends, question.arriving or question.frame, nonce)
         yield Case(
             probe="FW-08",
             shots=(question, _shot(world, dst, src, frame, nonce, Expected.DELIVERED, family)),
@@ -240,10 +243,6 @@ def _scan(world: World, src: Port, dst: Port, family: int, *, full: bool) -> Ite
             yield Case(probe="FW-08", shots=(segment(world, src, dst, flow, SYN | ECE | CWR, expected),))
 
 
-def _peers(scenario: Scenario) -> bool:
-    return len({port.network for port in scenario.ports}) < len(scenario.ports)
-
-
 FAMILIES = (
-    Family("FW-08", "conversations, and packets that pretend to belong to one", _peers, conversations),
+    Family("FW-08", "conversations, and packets that pretend to belong to one", some_may_talk, conversations),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -108,6 +109,32 @@ def test_what_is_seen_where_it_must_not_be_contradicts(
     sighting: Sighting, bears_on: tuple[str, ...], expected: set[str]
 ) -> None:
     assert violated(observed(*bears_on, sightings=(sighting,))) == expected
+
+
+JOINED_PORT, JOINED = "green/a", "green/net"  # nothing claims that it is apart from red/net
+
+
+@pytest.mark.parametrize(
+    ("sighting", "changes", "expected"),
+    [
+        (at(PORT, JOINED_PORT, JOINED), {"dst": JOINED_PORT}, {"exact/red/a/green/a"}),
+        (at(PORT, JOINED_PORT, JOINED), {"dst": ""}, {"no_sniffing/green/a"}),
+        (at(UNDERLAY, "hv1", JOINED), {}, {"clean/red/a"}),
+        (at(UNDERLAY, "hv1", JOINED), {"bears_on": ("no_spoofing/red/a",)}, {"no_spoofing/red/a"}),
+        (at(UNDERLAY, "hv1", "red/net"), {"expected": Expected.DELIVERED}, {"clean/red/a"}),
+        (at(UNDERLAY, "hv1", "red/net"), {}, set()),
+    ],
+)
+def test_in_a_network_that_is_joined_on_purpose_it_contradicts(
+    sighting: Sighting, changes: dict[str, object], expected: set[str]
+) -> None:
+    exact = Claim(id="exact/red/a/green/a", kind=Kind.EXACT, objects=("red/a", JOINED_PORT))
+    sniffing = Claim(id="no_sniffing/green/a", kind=Kind.NO_SNIFFING, objects=(JOINED_PORT,))
+    given = {"sightings": (sighting,), "delivered": None, "dst": JOINED_PORT, **changes}
+    seen = replace(observed(), outcome=Outcome.LEAKED, **{"bears_on": ("exact/red/a/green/a",), **given})
+    networks = {**NETWORKS, JOINED_PORT: JOINED}
+    verdicts = judge((*CLAIMS, exact, sniffing), Observations(seen=(seen,), networks=networks))
+    assert {v.claim for v in verdicts if v.status is Status.VIOLATED} == expected
 
 
 def test_a_legitimate_packet_that_does_not_arrive_contradicts_exact_and_reachable() -> None:
