@@ -26,6 +26,6 @@ class MininetBackend:
         """Build the lab.  Raises ApparatusError in one sentence, or LabError."""
         require("mininet")
         wanted = plan(scenario, assignment)
-        lab = MininetLab(assignment, wanted)
+        lab = MininetLab(scenario, assignment, wanted)
         lab.build(wanted, progress)
         return lab

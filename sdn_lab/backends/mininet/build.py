@@ -66,10 +66,10 @@ def build(plan: Plan, watch: Watch, progress: Callable[[str, int, int], None]) -
         step(f"hypervisor {planned.name}")
     with ThreadPoolExecutor(THREADS) as pool:
         for instance, node in zip(
-            plan.instances, pool.map(lambda i: _instance(i, watch), plan.instances), strict=True
+            plan.instances, pool.map(lambda i: make_instance(i, watch), plan.instances), strict=True
         ):
             built.instances[instance.node] = node
-            _wire_instance(instance, built, wiring)
+            wire_instance(instance, built, wiring)
             step(f"instance {instance.ports[0].path}")
     wiring.make()
     _configure_networks(built)
@@ -81,7 +81,7 @@ def build(plan: Plan, watch: Watch, progress: Callable[[str, int, int], None]) -
     with ThreadPoolExecutor(THREADS) as pool:
         for _ in pool.map(lambda h: _finish_hypervisor(h, built, watch), plan.hypervisors):
             step("Open vSwitch")
-        list(pool.map(lambda i: _finish_instance(i, built), plan.instances))
+        list(pool.map(lambda i: finish_instance(i, built), plan.instances))
     watch.check()
     return built
 
@@ -103,13 +103,15 @@ def _hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch, wiring: 
     return node
 
 
-def _instance(planned: PlannedInstance, watch: Watch) -> Instance:
+def make_instance(planned: PlannedInstance, watch: Watch) -> Instance:
+    """Make an instance's node, without a wire."""
     node = Instance(planned.node, f"the instance of {planned.ports[0].path}", watch)
     node.harden(ipv6=any(":" in a for p in planned.ports for a in p.addresses))
     return node
 
 
-def _wire_instance(planned: PlannedInstance, built: Built, wiring: Wiring) -> None:
+def wire_instance(planned: PlannedInstance, built: Built, wiring: Wiring) -> None:
+    """Note the wires of an instance that is among *built*'s."""
     for port in planned.ports:
         wiring.join(
             built.instances[planned.node],
@@ -163,7 +165,7 @@ def _finish_hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch) -
     know_peers(planned, built)
 
 
-def _finish_instance(planned: PlannedInstance, built: Built) -> None:
+def finish_instance(planned: PlannedInstance, built: Built) -> None:
     """Bring an instance up."""
     node = built.instances[planned.node]
     deafen(node.pid, [p.interface for p in planned.ports])
@@ -173,13 +175,18 @@ def _finish_instance(planned: PlannedInstance, built: Built) -> None:
             if not any(":" in a for a in port.addresses):
                 sysctl(f"net/ipv6/conf/{port.interface}/disable_ipv6", 1)
     commands = ["link set lo up"]
-    for metric, port in enumerate(planned.ports, start=100):  # two legs may reach one prefix: the first wins
+    for port in planned.ports:
         commands.append(f"link set {port.interface} mtu {built.plan.inner_mtu} up")
         commands += [
             f"address add {a} dev {port.interface}" + (" nodad" if ":" in a else "") for a in port.addresses
         ]
-        commands += [
-            f"route add {prefix} via {gateway} dev {port.interface} metric {metric}"
-            for prefix, gateway in port.routes
-        ]
-    node.configure(commands)
+    node.configure([*commands, *route_commands("add", planned)])
+
+
+def route_commands(verb: str, planned: PlannedInstance) -> list[str]:
+    """Return the ``ip`` commands that add or delete an instance's routes."""
+    return [
+        f"route {verb} {prefix} via {gateway} dev {port.interface} metric {metric}"
+        for metric, port in enumerate(planned.ports, start=100)  # two legs may reach one prefix: the first wins
+        for prefix, gateway in port.routes
+    ]

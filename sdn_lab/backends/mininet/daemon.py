@@ -39,6 +39,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 from sdn_lab.backends.mininet.build import THREADS, Built, build, know_peers
+from sdn_lab.backends.mininet.change import change
 from sdn_lab.backends.mininet.channel import Channel, Closed
 from sdn_lab.backends.mininet.exchange import Exchange
 from sdn_lab.backends.mininet.hearing import deafen, hear
@@ -88,6 +89,8 @@ class _Daemon:
             "connect": self.connect,
             "snapshot": self.snapshot,
             "restore": self.restore,
+            "change": self.change,
+            "control": self.control,
             "exchange": self.exchange,
             "load": self.load,
             "versions": self.versions,
@@ -231,6 +234,24 @@ class _Daemon:
             wanted = request["bridges"].get(hypervisor.name, ())
             restore(built.switches[hypervisor.name], hypervisor, built.plan, wanted)
         return {}, []
+
+    def change(self, request: Mapping[str, Any]) -> Reply:
+        """Let instances go, come and move until they are as in ``plan``."""
+        built = self._lab()
+        assert self._exchange is not None
+        self._watch.check()
+        wanted = Plan.from_json(request["plan"])
+        change(built, wanted, self._watch, self._exchange, hearing=self._hearing)
+        return {}, []
+
+    def control(self, request: Mapping[str, Any]) -> Reply:
+        """Give ``commands`` to ovs-vswitchd and ``bundle`` to br-int, by hypervisor; return the answers."""
+        switches = self._lab().switches
+        self._watch.check()
+        said = {name: switches[name].control(commands) for name, commands in request["commands"].items()}
+        for name, lines in request["bundle"].items():
+            switches[name].bundle(lines)
+        return {"said": said}, []
 
     def exchange(self, request: Mapping[str, Any]) -> Reply:
         """Do one window of frames."""

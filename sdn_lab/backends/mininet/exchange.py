@@ -27,6 +27,7 @@ lost or late, 3,000 to 10,000 a second.  Windows of 512: none lost, 10,000 a sec
 
 from __future__ import annotations
 
+import contextlib
 import select
 import time
 from collections.abc import Callable
@@ -40,6 +41,7 @@ from sdn_lab.backends.mininet.idle import all_threads_sleep
 from sdn_lab.backends.mininet.namespaces import inside
 from sdn_lab.backends.mininet.ovs import INTEGRATION, NIC, PHYSICAL
 from sdn_lab.backends.mininet.packet_ins import PacketIns
+from sdn_lab.backends.mininet.plan import PlannedInstance
 from sdn_lab.backends.mininet.taps import Tap
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.observation import NONCE_MAGIC, Capture, Captured, PointKind, WatchPoint, Window
@@ -69,15 +71,9 @@ class Exchange:
         self._datapath = DatapathSockets(built.switch_pids)
         self._backlog = Backlog()
         self._controllers: set[int] = set()
+        self._late: list[Capture] = []  # of points that are gone
         for instance in built.plan.instances:
-            with inside(built.instances[instance.node].pid):
-                for port in instance.ports:
-                    point = WatchPoint(kind=PointKind.PORT, name=port.path)
-                    self._mouths[point] = self._listen(Tap(port.interface), _everything(point))
-            with inside(built.hypervisors[instance.hypervisor].pid):
-                for port in instance.ports:
-                    point = WatchPoint(kind=PointKind.VETH, name=port.path)
-                    self._mouths[point] = Tap(port.peer, listen=False)
+            self.attach(built, instance)
         controller = IPv4Address(built.plan.controller).packed
         for planned in built.plan.hypervisors:
             own = PacketIns(IPv4Address(planned.management.partition("/")[0]).packed, controller)
@@ -92,9 +88,35 @@ class Exchange:
             with inside(built.underlay.pid):
                 self._mouths[underlay] = Tap(planned.uplink, listen=False)
 
+    def attach(self, built: Built, instance: PlannedInstance, *, instance_stays: bool = False) -> None:
+        """Watch the ports of an instance; at its hypervisor only, if the *instance stays* what it was."""
+        if not instance_stays:
+            with inside(built.instances[instance.node].pid):
+                for port in instance.ports:
+                    point = WatchPoint(kind=PointKind.PORT, name=port.path)
+                    self._mouths[point] = self._listen(Tap(port.interface), _everything(point))
+        with inside(built.hypervisors[instance.hypervisor].pid):
+            for port in instance.ports:
+                point = WatchPoint(kind=PointKind.VETH, name=port.path)
+                self._mouths[point] = Tap(port.peer, listen=False)
+
+    def detach(self, instance: PlannedInstance, *, instance_stays: bool = False) -> None:
+        """Undo `attach`, as far as it was done.  What waits is reported with the next window."""
+        for port in instance.ports:
+            for kind in (PointKind.VETH,) if instance_stays else (PointKind.VETH, PointKind.PORT):
+                tap = self._mouths.pop(WatchPoint(kind=kind, name=port.path), None)
+                if tap is None:
+                    continue
+                ear = self._ears.pop(tap.fileno(), None)
+                if ear is not None:
+                    self._poll.unregister(tap.fileno())
+                    with contextlib.suppress(LabError):  # its interface is gone already
+                        self._late += [c for c in map(ear.meaning, tap.frames()) if c is not None]
+                tap.close()
+
     def run(self, window: Window, check: Callable[[], None]) -> Captured:
         """Do one window.  *check* raises LabError if the lab died."""
-        captures: list[Capture] = []
+        captures, self._late = self._late, []
         pending: dict[WatchPoint, set[bytes]] = {}
         for point, nonce in window.markers:
             pending.setdefault(point, set()).add(nonce)

@@ -21,7 +21,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -30,12 +30,16 @@ import sdn_lab
 from sdn_lab.backends.mininet.channel import Channel, Closed
 from sdn_lab.backends.mininet.dump import snapshot_of
 from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
-from sdn_lab.backends.mininet.plan import Plan
+from sdn_lab.backends.mininet.plan import Plan, fresh_nodes, plan
+from sdn_lab.backends.mininet.tracked import DUMP, GONE, PURGE, forgetting, tracked_of
 from sdn_lab.backends.mininet.windows import asking, captured_of
 from sdn_lab.contracts import Progress
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.diagnostic import ApparatusError, LabError
+from sdn_lab.model.intent import Scenario
 from sdn_lab.model.observation import Captured, Window
+from sdn_lab.model.succession import succession
+from sdn_lab.model.tracked import Tracked
 from sdn_lab.openflow.snapshot import Snapshot
 from sdn_lab.process import LastWords, ending, spawn
 from sdn_lab.tls import Identity
@@ -52,9 +56,12 @@ class MininetLab:
 
     name = "mininet"
 
-    def __init__(self, assignment: Assignment, plan: Plan) -> None:
-        self.controller_host = plan.controller
-        self._assignment = assignment
+    def __init__(self, scenario: Scenario, assignment: Assignment, planned: Plan) -> None:
+        self.controller_host = planned.controller
+        self._scenario, self._assignment = scenario, assignment
+        self._planned = planned.instances
+        self._nodes = fresh_nodes(scenario)
+        self._nodes_ever = len(self._nodes)
         self._children: list[LabChild] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -77,10 +84,10 @@ class MininetLab:
             self.close()
             raise
 
-    def build(self, plan: Plan, progress: Progress) -> None:
-        """Build what *plan* says.  Raises LabError; the lab is closed then."""
+    def build(self, planned: Plan, progress: Progress) -> None:
+        """Build what is *planned*.  Raises LabError; the lab is closed then."""
         try:
-            self._ask("build", {"plan": plan.as_json()}, limit_s=_BUILD_S, progress=progress)
+            self._ask("build", {"plan": planned.as_json()}, limit_s=_BUILD_S, progress=progress)
         except BaseException:
             self.close()
             raise
@@ -143,6 +150,56 @@ class MininetLab:
             hypervisor, _, below = name.partition("/")
             bridges.setdefault(hypervisor, []).append(PHYSICAL if below else INTEGRATION)
         self._ask("restore", {"bridges": bridges})
+
+    def change(self, scenario: Scenario, assignment: Assignment) -> None:
+        """Let instances go, come and move until they are as in *scenario*."""
+        todo = succession(self._scenario, self._assignment, scenario, assignment)
+        nodes = {name: self._nodes[name] for name in (*todo.stayed, *todo.moved)}
+        for number, name in enumerate(todo.came, start=self._nodes_ever + 1):
+            nodes[name] = f"i{number}"
+        self._nodes_ever += len(todo.came)
+        stayed = tuple(port for ports in todo.stayed.values() for port in ports)
+        self._scenario = dataclasses.replace(scenario, ports=stayed)  # no more than these, if it fails
+        self._nodes = nodes
+        wanted = plan(scenario, assignment, nodes)
+        if wanted.instances != self._planned:
+            self._planned = ()
+            self._ask("change", {"plan": wanted.as_json()}, limit_s=_BUILD_S)
+            self._planned = wanted.instances
+        self._scenario, self._assignment = scenario, assignment
+
+    def take_effect(self) -> None:
+        """Empty the datapaths' caches: what is looked up from now on is looked up in the tables.
+
+        A flow-mod that was confirmed is in the tables; what the cache says is corrected a little later.
+        """
+        self._control(dict.fromkeys(self._assignment.datapaths, (PURGE,)))
+
+    def tracked(self) -> tuple[Tracked, ...]:
+        """Return every flow that is tracked."""
+        said = self._control(dict.fromkeys(self._assignment.datapaths, (DUMP,)))
+        return tuple(flow for name, (dump,) in said.items() for flow in tracked_of(name, dump))
+
+    def forget(self, flows: Collection[Tracked], zones: Collection[tuple[str, int]] = ()) -> None:
+        """Forget flows, and all that is tracked in zones (hypervisor, zone)."""
+        told = {name: forgetting(name, flows, zones) for name in self._assignment.datapaths}
+        self._control(
+            {name: own.commands for name, own in told.items() if own.commands},
+            {name: own.bundle for name, own in told.items() if own.bundle},
+        )
+
+    def _control(
+        self,
+        commands: Mapping[str, Sequence[Sequence[str]]],
+        bundle: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, list[str]]:
+        """Return what ovs-vswitchd answered, by hypervisor.  Raises LabError for a refusal."""
+        answer, _ = self._ask("control", {"commands": commands, "bundle": bundle or {}})
+        for name, said in answer["said"].items():
+            for (text, done), command in zip(said, commands[name], strict=True):
+                if not done and GONE not in text:
+                    raise LabError(f"Open vSwitch on {name} refused {' '.join(command)}: {text}")
+        return {name: [text for text, _ in said] for name, said in answer["said"].items()}
 
     def exchange(self, window: Window) -> Captured:
         """Inject, wait for the markers, return what was seen."""

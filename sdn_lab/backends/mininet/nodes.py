@@ -9,7 +9,11 @@ This is the only module that imports Mininet.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mininet.link import Intf, Link
@@ -27,6 +31,7 @@ class _Configured:
 
     name: str
     pid: int
+    shell: Any
 
     def __init__(self, name: str, what: str, watch: Watch, **parameters: Any) -> None:
         """*what* is the node for people; its shell is watched from its first moment."""
@@ -61,6 +66,18 @@ class _Configured:
                 for name, value in _SILENCE_V6.items():
                     sysctl(f"net/ipv6/conf/{which}/{name}", value)
                 sysctl(f"net/ipv6/conf/{which}/disable_ipv6", 0 if ipv6 else 1)
+
+    def end(self) -> None:
+        """End all processes in the node, its shell among them; its namespace goes with the last."""
+        self._watch.disown(self.shell)
+        here = os.stat(f"/proc/{self.pid}/ns/net").st_ino  # noqa: PTH116 (a namespace, not a file)
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                with contextlib.suppress(OSError):
+                    if os.stat(f"{entry}/ns/net").st_ino == here:  # noqa: PTH116
+                        os.kill(int(entry.name), signal.SIGKILL)
+        self.shell.wait()
+        super().terminate()  # type: ignore[misc]
 
     def configure(self, commands: Sequence[str]) -> None:
         """Run ``ip`` commands in the node, all in one process.  Raises LabError at the first that fails."""

@@ -32,6 +32,7 @@ from typing import Any
 
 from sdn_lab.backends.mininet.physical import UPLINK_OF_PORT, entries
 from sdn_lab.backends.mininet.plan import ENCAPSULATION_L4_PORT, Plan, PlannedHypervisor, PlannedPort
+from sdn_lab.backends.mininet.unixctl import Answer, ask
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.process import Spawned, run, spawn
 from sdn_lab.tls import Identity
@@ -120,13 +121,36 @@ class OpenVSwitch:
             command += [f"ofport_request={port.of_port}"]
         command += ["--", "set", "interface", PHYSICAL, f"mtu_request={plan.underlay_mtu}"]
         self.vsctl(*command)
-        given = {**self.ports(INTEGRATION), **self.ports(PHYSICAL)}
+        self._check_numbers(us.name, wanted, {**self.ports(INTEGRATION), **self.ports(PHYSICAL)})
+
+    def _check_numbers(self, us: str, wanted: Mapping[str, int], given: Mapping[str, int]) -> None:
         for name, number in wanted.items():
             if given.get(name) != number:
                 raise LabError(
-                    f"Open vSwitch on {us.name} gave interface {name} the OpenFlow port {given.get(name)}, "
+                    f"Open vSwitch on {us} gave interface {name} the OpenFlow port {given.get(name)}, "
                     f"not {number} as asked for"
                 )
+
+    def add_instance_ports(self, us: PlannedHypervisor, ports: Sequence[PlannedPort]) -> None:
+        """Add instances' ports, under the planned numbers, to a bridge that is in use."""
+        command: list[str] = []
+        for port in ports:
+            command += ["--", "add-port", INTEGRATION, port.peer, "--", "set", "interface", port.peer]
+            command += [f"ofport_request={port.of_port}"]
+        self.vsctl(*command)
+        self._check_numbers(us.name, {p.peer: p.of_port for p in ports}, self.ports(INTEGRATION))
+
+    def remove_ports(self, names: Sequence[str]) -> None:
+        """Take ports off br-int; those that are not there are no error."""
+        self.vsctl(*(word for n in names for word in ("--", "--if-exists", "del-port", INTEGRATION, n)))
+
+    def control(self, commands: Sequence[Sequence[str]]) -> list[Answer]:
+        """Give ``ovs-appctl`` commands; return what came of each."""
+        return list(ask(self._directory / "ovs-vswitchd.ctl", commands))
+
+    def bundle(self, lines: Sequence[str]) -> None:
+        """Do OpenFlow messages, ``ovs-ofctl bundle`` text, on br-int: all or none."""
+        self.ofctl("--bundle", "bundle", INTEGRATION, "-", stdin="".join(f"{line}\n" for line in lines))
 
     def ports(self, bridge: str) -> dict[str, int]:
         """Return the OpenFlow port of every interface of *bridge*, as OpenFlow tells it."""

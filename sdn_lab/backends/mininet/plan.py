@@ -24,7 +24,8 @@ from typing import Any
 
 from sdn_lab.backends.routes import routes_of
 from sdn_lab.model.assignment import UNDERLAY_PREFIX, Assignment
-from sdn_lab.model.intent import IPAddress, Network, Port, Scenario
+from sdn_lab.model.intent import IPAddress, Network, Scenario
+from sdn_lab.model.succession import Name, instances
 
 MANAGEMENT_BASE = IPv4Address("172.30.0.1")  # the controller; hypervisor n is base + n
 MANAGEMENT_PREFIX = 16
@@ -111,8 +112,8 @@ def _port_from_json(value: Mapping[str, Any]) -> PlannedPort:
     return PlannedPort(**{**value, "addresses": tuple(value["addresses"]), "routes": routes})
 
 
-def plan(scenario: Scenario, assignment: Assignment) -> Plan:
-    """Name and number everything that the lab needs."""
+def plan(scenario: Scenario, assignment: Assignment, nodes: Mapping[Name, str] | None = None) -> Plan:
+    """Name and number everything that the lab needs; *nodes* names the instances' nodes in a running one."""
     names = sorted(assignment.datapaths)
     return Plan(
         encap=scenario.underlay.encap,
@@ -133,17 +134,21 @@ def plan(scenario: Scenario, assignment: Assignment) -> Plan:
             )
             for n, name in enumerate(names, start=1)
         ),
-        instances=_instances(scenario, assignment),
+        instances=_instances(scenario, assignment, nodes or fresh_nodes(scenario)),
     )
 
 
-def _instances(scenario: Scenario, assignment: Assignment) -> tuple[PlannedInstance, ...]:
-    grouped: dict[tuple[str, str], list[Port]] = {}
-    for port in scenario.ports:
-        grouped.setdefault((port.tenant, port.instance), []).append(port)
+def fresh_nodes(scenario: Scenario) -> dict[Name, str]:
+    """Name the instances' nodes of a lab that is to be built."""
+    return {name: f"i{n}" for n, name in enumerate(sorted(instances(scenario)), start=1)}
+
+
+def _instances(
+    scenario: Scenario, assignment: Assignment, nodes: Mapping[Name, str]
+) -> tuple[PlannedInstance, ...]:
     return tuple(
         PlannedInstance(
-            node=f"i{n}",
+            node=nodes[name],
             hypervisor=ports[0].hypervisor,
             ports=tuple(
                 PlannedPort(
@@ -158,7 +163,7 @@ def _instances(scenario: Scenario, assignment: Assignment) -> tuple[PlannedInsta
                 for index, port in enumerate(ports)
             ),
         )
-        for n, (_, ports) in enumerate(sorted(grouped.items()), start=1)
+        for name, ports in sorted(instances(scenario).items())
     )
 
 
