@@ -146,13 +146,16 @@ class Observation:
 class Observations:
     """Everything that the probes of a run saw.
 
-    *networks* maps a port to its network.  *where* names what forwards (``Open vSwitch 3.1.0``).
+    *networks* maps a port to its network, *gateways* a gateway's MAC to its router, *peerings* two networks
+    (sorted) to the peering between them, approved or not.  *where* names what forwards (``Open vSwitch 3.1.0``).
     *families* were tried, *not_applicable* mean nothing for this scenario; *left_out* counts, per family,
     planned packets beyond the budget.  *limits* are sentences about the apparatus that every verdict repeats.
     """
 
     seen: tuple[Observation, ...] = ()
     networks: Mapping[str, str] = field(default_factory=dict)
+    gateways: Mapping[str, str] = field(default_factory=dict)
+    peerings: Mapping[tuple[str, str], str] = field(default_factory=dict)
     where: str = ""
     families: tuple[str, ...] = ()
     not_applicable: tuple[str, ...] = ()

@@ -66,6 +66,8 @@ def run_probes(
     return Observations(
         seen=tuple(seen),
         networks=reader.networks,
+        gateways=reader.gateways,
+        peerings=reader.peerings,
         where=where,
         families=tuple(probe.name for probe in applying),
         not_applicable=tuple(probe.name for probe in probes if not probe.applies(scenario)),

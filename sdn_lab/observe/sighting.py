@@ -61,6 +61,16 @@ class Reader:
         """The network of every port."""
         return {port.path: port.network for port in self.scenario.ports}
 
+    @property
+    def gateways(self) -> Mapping[str, str]:
+        """The router behind every gateway's MAC."""
+        return {leg.mac: router.path for router in self.scenario.routers for leg in router.interfaces}
+
+    @property
+    def peerings(self) -> Mapping[tuple[str, str], str]:
+        """The peering between two networks, whose paths are sorted, that is or could be."""
+        return {(min(p.between), max(p.between)): p.path for p in self.scenario.peerings}
+
     def read(self, shot: Shot, captures: Iterable[Capture]) -> Meaning:
         """Say what *captures*, all of which carry *shot*'s nonce, mean."""
         delivered = False

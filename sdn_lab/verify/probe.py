@@ -51,7 +51,7 @@ class _Ledger:
 def judge(claims: Sequence[Claim], observations: Observations) -> tuple[Verdict, ...]:
     """Return a verdict on every claim of a kind that probes can judge, in the order of *claims*."""
     judged = [claim for claim in claims if claim.kind in JUDGED]
-    reading = Reading.of(judged, observations.networks)
+    reading = Reading.of(judged, observations)
     working = _working(observations)
     ledgers: dict[str, _Ledger] = defaultdict(_Ledger)
     for observation in observations.seen:

@@ -23,12 +23,14 @@ Used by `verify.probe`, which weighs this evidence; nothing here doubts an obser
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sdn_lab.model.observation import Expected, Observation, PointKind, Sighting
+from sdn_lab.model.observation import Expected, Observation, Observations, PointKind, Sighting
 from sdn_lab.model.verdict import Claim, Kind
 
 _TARGETED = {Kind.NO_SPOOFING, Kind.CLEAN}  # contradicted by a forbidden packet wherever it is seen
+_UNDELIVERED = "a legitimate packet does not arrive"
+_UNANSWERED = "a gateway does not answer for its address"
 _APPARATUS = {PointKind.MANAGEMENT, PointKind.PACKET_IN}
 
 
@@ -53,32 +55,45 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The claims, by id and by what they speak of, and the network of every port."""
+    """The claims, by id and by what they speak of, and what *seen* says of ports and gateways."""
 
     claims: Mapping[str, Claim]
     named: Mapping[tuple[Kind, tuple[str, ...]], str]
-    networks: Mapping[str, str]
+    seen: Observations
 
     @classmethod
-    def of(cls, claims: Sequence[Claim], networks: Mapping[str, str]) -> Reading:
+    def of(cls, claims: Sequence[Claim], seen: Observations) -> Reading:
         """Index *claims*."""
         named = {(claim.kind, claim.objects): claim.id for claim in claims}
-        return cls({claim.id: claim for claim in claims}, named, networks)
+        return cls({claim.id: claim for claim in claims}, named, seen)
 
     def against(self, observation: Observation) -> Iterator[Evidence]:
         """Yield everything that *observation* contradicts."""
         about = [self.claims[claim_id] for claim_id in observation.bears_on if claim_id in self.claims]
-        yield from _missing(observation, about)
-        yield from _wishes(observation, about)
+        way = self._way(observation)
+        for evidence in (*_missing(observation, about), *_wishes(observation, about)):
+            yield replace(evidence, what=evidence.what + way)
         for sighting in observation.sightings:
             for claim_id in dict.fromkeys(self._by(observation, sighting, about)):
                 yield Evidence(
-                    claim=claim_id, observation=observation, what=sighting.what, where=_place(sighting)
+                    claim=claim_id, observation=observation, what=sighting.what + way, where=_place(sighting)
                 )
+
+    def _way(self, observation: Observation) -> str:
+        """Say in words which gateway a packet was sent to, or claims to be, and which peering that is for."""
+        if not observation.frames or not self.seen.gateways:
+            return ""
+        _, frame = observation.frames[-1]
+        source, target = (self.seen.gateways.get(frame[at : at + 6].hex(":"), "") for at in (6, 0))
+        words = f", sent to router {target}" if target else ""
+        words += f", with the MAC of router {source}" if source else ""
+        ends = sorted(self.seen.networks.get(port, "") for port in (observation.src, observation.dst))
+        peering = self.seen.peerings.get((ends[0], ends[1]), "") if target else ""
+        return words + (f" for peering {peering}" if peering else "")
 
     def _by(self, observation: Observation, sighting: Sighting, about: Sequence[Claim]) -> Iterator[str]:
         """Yield the claims that one sighting contradicts."""
-        own = self.networks.get(observation.src, "")
+        own = self.seen.networks.get(observation.src, "")
         at_port = sighting.point.kind is PointKind.PORT
         at_home = at_port and sighting.point.name == observation.dst
         if at_home and observation.expected is not Expected.NOTHING:  # it may be there, but not so
@@ -105,7 +120,7 @@ class Reading:
 
     def _strayed(self, observation: Observation, sighting: Sighting) -> bool:
         """Say whether a packet travels under another VNI than it should, be it that of a joined network."""
-        own = self.networks.get(observation.src, "")
+        own = self.seen.networks.get(observation.src, "")
         return sighting.network != own or observation.expected is Expected.DELIVERED
 
     def _find(self, kind: Kind, *objects: str) -> Iterator[str]:
@@ -122,7 +137,7 @@ def _missing(observation: Observation, about: Sequence[Claim]) -> Iterator[Evide
                 yield Evidence(
                     claim=claim.id,
                     observation=observation,
-                    what="a legitimate packet does not arrive",
+                    what=_UNANSWERED if observation.dst == observation.src else _UNDELIVERED,
                     where=observation.dst,
                     arrives=False,
                 )

@@ -31,7 +31,8 @@ def cases(world: World) -> Iterator[Case]:
             own = address_of(src, address.version)
             if own is None:
                 continue
-            macs = (here.vtep_mac, frames.BROADCAST, *((peer.mac,) if peer else ()))
+            gateways = [leg.mac for leg in world.gateways.of(src.network)[:1]]
+            macs = (here.vtep_mac, frames.BROADCAST, *((peer.mac,) if peer else ()), *gateways)
             services = SERVICES if address in world.management else SERVICES[turn % 3 :: 3]
             for n, service in enumerate(services):
                 mac = macs[(turn + n) % len(macs)]

@@ -291,3 +291,22 @@ def test_packets_left_out_and_limits_are_said() -> None:
 
 def test_kinds_that_probes_cannot_judge_get_no_verdict() -> None:
     assert "segmented" not in judged(observed("exact/red/a/red/b"))
+
+
+def test_the_gateway_and_the_peering_are_named() -> None:
+    to_gateway = bytes.fromhex("0a0000000001") + FRAME[6:]
+    seen = observed(
+        "exact/red/a/red/b", frames=(("red/a", to_gateway),), expected=Expected.DELIVERED, dst="red/b"
+    )
+    told = {"gateways": {"0a:00:00:00:00:01": "red/r1"}, "peerings": {("red/net", "red/net"): "peerings/0"}}
+    reason = judged(seen, **told)["exact/red/a/red/b"].reason
+    assert "does not arrive, sent to router red/r1 for peering peerings/0 (red/b)" in reason
+    as_gateway = FRAME[:6] + bytes.fromhex("0a0000000001") + FRAME[12:]
+    forged = observed(
+        "no_spoofing/red/a",
+        frames=(("red/a", as_gateway),),
+        sightings=(at(PORT, "red/b", "red/net"),),
+    )
+    assert "with the MAC of router red/r1" in judged(forged, **told)["no_spoofing/red/a"].reason
+    unanswered = observed("exact/red/a/red/b", expected=Expected.DELIVERED, dst="red/a")
+    assert "a gateway does not answer" in judged(unanswered)["exact/red/a/red/b"].reason
