@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from hand_made import arp_reply, nonce, sightings, window
 from remains import until
 
 from sdn_lab.lab import Lab, Options
@@ -50,6 +51,19 @@ def test_the_lab_itself_speaks_tls_and_its_keys_are_in_its_own_memory(lab):
     assert "key.pem" in kind.split()
     mode = on_hv2(lab, ["sh", "-c", 'stat --format=%a "$OVS_RUNDIR/key.pem"'])
     assert mode.strip() == "600"
+
+
+def test_packet_ins_are_seen_though_the_wire_is_encrypted(lab):
+    entry = "table=0,priority=60000,actions=CONTROLLER:65535"
+    ofctl = ["ovs-ofctl", "-O", "OpenFlow13"]
+    on_hv2(lab, [*ofctl, "add-flow", "br-int", entry])
+    try:
+        frames = [("port", "red/vm3", arp_reply("vm1", "vm2", n)) for n in (1, 2)]
+        seen = lab.backend.exchange(window(frames, [("packet_in", "hv2", n) for n in (1, 2)]))
+        assert sightings(seen) == {nonce(n): {"packet_in:hv2"} for n in (1, 2)}
+    finally:
+        on_hv2(lab, [*ofctl, "--strict", "del-flows", "br-int", "table=0,priority=60000"])
+    assert lab.check().status == "holds"
 
 
 def test_a_switch_without_certificate_is_refused(lab):
