@@ -203,6 +203,23 @@ def launch(
     return Running(argv, _start(argv, env, stdin=stdin, stdout=stdout, stderr=stderr))
 
 
+def detach(argv: Sequence[str], env: Mapping[str, str], *, pass_fds: Sequence[int] = ()) -> None:
+    """Start a program that outlives this process, in a session of its own, and wait until it leaves.
+
+    It is one that forks and leaves its child behind, so it does so at once.  Standard error is ours;
+    *pass_fds* stay open in it.  The only program that does not die with its parent: `sdn_lab.resident`.
+    """
+    process = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=pass_fds,
+        env=env,
+        start_new_session=True,
+    )
+    process.wait()
+
+
 def _start(
     argv: Sequence[str],
     env: Mapping[str, str] | None,

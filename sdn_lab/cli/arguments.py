@@ -5,27 +5,27 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sdn_lab import __version__
-from sdn_lab.cli import verbs
+from sdn_lab.cli import labs, verbs
 from sdn_lab.model.diagnostic import Diagnostic, InputError
 
-VERBS = ("run", "compile", "validate", "schema", "doctor", "list")
+VERBS = (
+    "run", "up", "status", "check", "down", "compile", "validate", "schema", "doctor", "list",
+)  # fmt: skip
 BACKENDS = ("sim", "mininet")
 METHODS = ("graph", "probe", "drift")
 FORMATS = ("text", "json", "junit")
 
 _LATER_VERBS = {
-    "up", "check", "apply", "exec", "shell", "capture", "status", "down", "prove", "trace", "graph",
-    "compare-steering",
+    "apply", "exec", "shell", "capture", "prove", "trace", "graph", "compare-steering",
 }  # fmt: skip
 _LATER_METHODS = {"proof"}
 _LATER_FORMATS = {"sarif", "html", "md", "png"}
 _LATER_FLAGS = {
     "--ryu": "another Ryu than os-ken",
     "--datapath": "another datapath than netdev",
-    "--name": "labs with names",
     "--gate": "the gate before sending",
 }
 
@@ -76,24 +76,10 @@ def _parser() -> argparse.ArgumentParser:
 
     run = words.add_parser("run", help="build, push, verify by every method, report, tear down")
     run.set_defaults(verb=verbs.run)
-    _settings(run)
-    run.add_argument("scenario", help="a file, or the name of a scenario that ships")
-    run.add_argument(
-        "--backend", type=_backend, default="sim", metavar="B", help="sim or mininet (default: sim)"
-    )
-    run.add_argument("--methods", type=_methods, default=METHODS, metavar="M,M", help="graph, probe, drift")
-    run.add_argument(
-        "--report", type=_report, action="append", default=[], metavar="FORMAT=FILE",
-        help="json, junit or text; may be repeated",
-    )  # fmt: skip
-    run.add_argument("--seed", type=int, default=0, help="for nonces and everything else that is drawn")
-    run.add_argument(
-        "--controller",
-        metavar="NAME|PATH",
-        help="a Ryu app that ships, or a file of yours (default: overlay)",
-    )
-    run.add_argument("--flows", type=Path, metavar="DIR", help="load DIR/<hypervisor>.flows; compile nothing")
+    _building(run)
+    _judging(run, METHODS)
     run.add_argument("--pcap-dir", type=Path, metavar="DIR", help="write the packets behind every violation")
+    _living(words)
 
     compile_ = words.add_parser("compile", help="write one file of flow entries for each hypervisor")
     compile_.set_defaults(verb=verbs.compile_)
@@ -112,6 +98,61 @@ def _parser() -> argparse.ArgumentParser:
     list_ = words.add_parser("list", help="list the scenarios and controllers that ship")
     list_.set_defaults(verb=verbs.list_)
     return parser
+
+
+def _living(words: Any) -> None:
+    """Add the verbs of a lab that stays."""
+    up = words.add_parser("up", help="build a lab and leave it running")
+    up.set_defaults(verb=labs.up)
+    _building(up)
+    up.add_argument("--name", help="the lab's name (default: the scenario's)")
+
+    status = words.add_parser("status", help="say what is up, and how it is")
+    status.set_defaults(verb=labs.status)
+    _named(status, "default: all")
+    status.add_argument("--watch", action="store_true", help="go on, and print what changes, drift above all")
+    status.add_argument("--report", type=_status_report, metavar="json=FILE", help="for machines")
+
+    check = words.add_parser("check", help="judge a running lab as it is now, by every method")
+    check.set_defaults(verb=labs.check)
+    _named(check)
+    _judging(check, None)
+
+    down = words.add_parser("down", help="end a lab; return when nothing is left of it")
+    down.set_defaults(verb=labs.down)
+    _named(down)
+    down.add_argument("--all", action="store_true", help="all labs of yours, if there are any")
+
+
+def _named(parser: argparse.ArgumentParser, default: str = "default: the one that is up") -> None:
+    parser.add_argument("--name", help=f"which lab ({default})")
+
+
+def _building(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` and `up` have in common."""
+    _settings(parser)
+    parser.add_argument("scenario", help="a file, or the name of a scenario that ships")
+    parser.add_argument(
+        "--backend", type=_backend, default="sim", metavar="B", help="sim or mininet (default: sim)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="for nonces and everything else that is drawn")
+    parser.add_argument(
+        "--controller",
+        metavar="NAME|PATH",
+        help="a Ryu app that ships, or a file of yours (default: overlay)",
+    )
+    parser.add_argument(
+        "--flows", type=Path, metavar="DIR", help="load DIR/<hypervisor>.flows; compile nothing"
+    )
+
+
+def _judging(parser: argparse.ArgumentParser, methods: tuple[str, ...] | None) -> None:
+    """Add what `run` and `check` have in common."""
+    parser.add_argument("--methods", type=_methods, default=methods, metavar="M,M", help=", ".join(METHODS))
+    parser.add_argument(
+        "--report", type=_report, action="append", default=[], metavar="FORMAT=FILE",
+        help="json, junit or text; may be repeated",
+    )  # fmt: skip
 
 
 def _settings(parser: argparse.ArgumentParser) -> None:
@@ -150,6 +191,14 @@ def _methods(text: str) -> tuple[str, ...]:
     if not names:
         raise usage_error("--methods names no method", fix=f"choose from {', '.join(METHODS)}")
     return names
+
+
+def _status_report(text: str) -> Path:
+    name, equals, path = text.partition("=")
+    if name != "json" or not equals or not path:
+        raise usage_error(f"--report {text} is not json=FILE", fix="for example --report json=status.json")
+    verbs.writable(Path(path))
+    return Path(path)
 
 
 def _report(text: str) -> tuple[str, Path]:

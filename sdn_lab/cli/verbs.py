@@ -17,18 +17,13 @@ from sdn_lab.model.intent import Scenario
 def run(words: argparse.Namespace) -> int:
     """The main job."""
     from sdn_lab import lab
-    from sdn_lab.cli.arguments import usage_error
     from sdn_lab.cli.progress import Progress
     from sdn_lab.report import REPORTERS
 
-    if words.flows is not None and words.controller is not None:
-        raise usage_error(
-            "--flows and --controller exclude each other",
-            fix="with --flows the tables come from the folder, and no controller corrects them",
-        )
-    scenario = _scenario(words.scenario, words.settings)
+    refuse_both(words)
+    scenario = load_scenario(words.scenario, words.settings)
     for _, path in words.report:
-        _writable(path)
+        writable(path)
     options = lab.Options(
         backend=words.backend,
         methods=words.methods,
@@ -51,7 +46,7 @@ def compile_(words: argparse.Namespace) -> int:
     from sdn_lab.flows import write_program
     from sdn_lab.model.assignment import assign
 
-    scenario = _scenario(words.scenario, words.settings)
+    scenario = load_scenario(words.scenario, words.settings)
     program = compile_scenario(scenario, assign(scenario))
     for path, entries in write_program(scenario, program, words.output):
         print(f"{path}: {entries} flow entries")
@@ -63,7 +58,7 @@ def validate(words: argparse.Namespace) -> int:
     problems: list[Diagnostic] = []
     for name in words.scenario:
         try:
-            scenario = _scenario(name)
+            scenario = load_scenario(name)
         except InputError as error:
             problems.extend(error.diagnostics)
         else:
@@ -111,7 +106,8 @@ def list_(_: argparse.Namespace) -> int:
     return 0
 
 
-def _scenario(name: str, settings: Sequence[tuple[str, str]] = ()) -> Scenario:
+def load_scenario(name: str, settings: Sequence[tuple[str, str]] = ()) -> Scenario:
+    """Load a file, or a scenario that ships.  Raises InputError."""
     from sdn_lab.scenario import find, load
 
     path = find(name)
@@ -133,9 +129,20 @@ def _first_line(app: Path) -> str:
     return (ast.get_docstring(ast.parse(app.read_text())) or "").partition("\n")[0]
 
 
-def _writable(path: Path) -> None:
-    """Refuse a report path before the lab is built, not after."""
+def writable(path: Path) -> None:
+    """Refuse a path to write to before the work is done, not after."""
     from sdn_lab.cli.arguments import usage_error
 
     if path.is_dir() or not path.resolve().parent.is_dir():
         raise usage_error(f"cannot write the report to '{path}'", fix="name a file in a folder that exists")
+
+
+def refuse_both(words: argparse.Namespace) -> None:
+    """Refuse ``--flows`` and ``--controller`` together."""
+    from sdn_lab.cli.arguments import usage_error
+
+    if words.flows is not None and words.controller is not None:
+        raise usage_error(
+            "--flows and --controller exclude each other",
+            fix="with --flows the tables come from the folder, and no controller corrects them",
+        )

@@ -13,6 +13,7 @@ from sdn_lab.backends import load_backend
 from sdn_lab.cli import main
 from sdn_lab.model.diagnostic import InputError
 from sdn_lab.openflow.text import parse_flows, parse_groups
+from sdn_lab.resident import address
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SOURCES = sorted((Path(__file__).parents[3] / "sdn_lab").rglob("*.py"))
@@ -24,7 +25,8 @@ WORDS = {
     "USE001-method": ["run", "overlap", "--methods", "graph,magic"],
     "USE001-report": ["run", "overlap", "--report", "json"],
     "USE001-flows-and-controller": ["run", "overlap", "--flows", "d", "--controller", "vlan"],
-    "USE002-verb": ["up", "overlap"],
+    "USE002-verb": ["prove", "overlap"],
+    "USE003-name": ["up", "overlap", "--name", "two words"],
     "USE002-flag": ["run", "overlap", "--gate"],
     "USE002-format": ["run", "overlap", "--report", "sarif=x"],
     "CTL001-no-such-controller": ["run", "overlap", "--controller", "hub"],
@@ -50,6 +52,17 @@ def test_an_unknown_backend() -> None:
         load_backend("cloud")
 
     assert_golden(GOLDEN / "words" / "BCK001-no-such-backend.txt", f"{caught.value}\n")
+
+
+def test_labs_that_are_there_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address, "names", lambda: ("golden",))
+    with address.take("golden"), pytest.raises(InputError) as caught:
+        address.take("golden")
+    with pytest.raises(InputError) as missed:
+        address.reach("silver")
+
+    assert_golden(GOLDEN / "words" / "USE004-name-taken.txt", f"{caught.value}\n")
+    assert_golden(GOLDEN / "words" / "USE005-no-such-lab.txt", f"{missed.value}\n")
 
 
 @pytest.mark.parametrize(("name", "read"), [("wrong.flows", parse_flows), ("wrong.groups", parse_groups)])

@@ -1,0 +1,132 @@
+"""The verbs of a lab that stays: up, status, check, apply, down.  Returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from sdn_lab.cli.status import changes, render
+from sdn_lab.model.diagnostic import LabError
+
+_DOWN_S = 40.0
+_WATCH_S = 0.5
+
+
+def up(words: argparse.Namespace) -> int:
+    """Build a lab and leave it running."""
+    from sdn_lab import lab
+    from sdn_lab.cli.progress import Progress
+    from sdn_lab.cli.verbs import load_scenario, refuse_both
+    from sdn_lab.resident.birth import bring_up
+
+    refuse_both(words)
+    scenario = load_scenario(words.scenario, words.settings)
+    options = lab.Options(
+        backend=words.backend,
+        seed=words.seed,
+        controller=words.controller or "overlay",
+        flows=words.flows and words.flows.resolve(),
+    )
+    name = words.name or scenario.name
+    began = time.monotonic()
+    with Progress() as progress:
+        status = bring_up(name, scenario, options, progress)
+    instances = sum(len(h["instances"]) for h in status["hypervisors"])
+    print(
+        f"{name} is up on {words.backend}, in {time.monotonic() - began:.1f} s: "
+        f"{len(status['hypervisors'])} hypervisors, {instances} ports"
+    )
+    return 0
+
+
+def status(words: argparse.Namespace) -> int:
+    """Say what is up, and how it is."""
+    from sdn_lab.resident.address import names
+    from sdn_lab.resident.client import ask, choose
+
+    if words.watch:
+        return _watch(choose(words.name))
+    chosen = names() if words.name is None else (words.name,)
+    told = [ask(name, "status")["status"] for name in chosen]
+    if not told:
+        print("no lab is up")
+    for number, one in enumerate(told):
+        print(("\n" if number else "") + render(one), end="")
+    if words.report is not None:
+        words.report.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    return 6 if any(one["state"] in {"failed", "closed"} for one in told) else 0
+
+
+def _watch(name: str) -> int:
+    """Print the status, then a line for everything that changes, until interrupted or the lab ends."""
+    from sdn_lab.resident.client import ask
+
+    before: dict[str, Any] = ask(name, "status")["status"]
+    print(render(before), end="", flush=True)
+    try:
+        while True:
+            time.sleep(_WATCH_S)
+            now = ask(name, "status")["status"]
+            for line in changes(before, now):
+                print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
+            before = now
+    except KeyboardInterrupt:
+        return 0
+
+
+def check(words: argparse.Namespace) -> int:
+    """Judge the lab as it is now."""
+    from sdn_lab.cli.progress import Progress
+    from sdn_lab.cli.verbs import writable
+    from sdn_lab.report import REPORTERS
+    from sdn_lab.resident.client import ask, choose
+    from sdn_lab.resident.values import loads
+
+    for _, path in words.report:
+        writable(path)
+    with Progress() as progress:
+        answer = ask(choose(words.name), "check", progress, methods=words.methods)
+    report, scenario = (loads(frame) for frame in answer["frames"])
+    REPORTERS["text"].print(report, scenario, sys.stdout)
+    for name, path in words.report:
+        REPORTERS[name].write(report, scenario, path)
+    return int(report.exit)
+
+
+def down(words: argparse.Namespace) -> int:
+    """End a lab, or all; return when nothing is left of it."""
+    from sdn_lab.resident.address import names
+    from sdn_lab.resident.client import choose
+
+    if not words.all:
+        _down(choose(words.name))
+        return 0
+    up_now = names()
+    for name in up_now:
+        _down(name)
+    if not up_now:
+        print("no lab is up")
+    return 0
+
+
+def _down(name: str) -> None:
+    from sdn_lab.resident.client import Conversation
+    from sdn_lab.resident.gone import Family
+
+    with Conversation(name) as asked, Family(asked.pid) as family:
+        note = ""
+        try:
+            asked.say(op="down")
+            note = asked.answer()["note"]
+        except LabError:
+            pass  # it was killed meanwhile: so much the better, and what is below it follows
+        if not family.wait(_DOWN_S):
+            family.kill()
+            if not family.wait(_DOWN_S):
+                raise LabError(f"the processes of {name} have not ended, though they were killed")
+    print(f"{name} is down")
+    if note:
+        print(f"  it had failed before: {note}", file=sys.stderr)

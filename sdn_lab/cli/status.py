@@ -1,0 +1,72 @@
+"""A lab's status for people: `render` for a look, `changes` for a watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sdn_lab.report.format import clean
+
+_MOST_SHOWN = 20
+
+
+def render(status: Mapping[str, Any]) -> str:
+    """Return a status as text, ending in a newline."""
+    return "".join(f"{clean(line)}\n" for line in _lines(status))
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for everything that is other than before."""
+    for key in ("state", "error", "busy", "scenario"):
+        if now[key] != before[key]:
+            yield f"{key}: {now[key] or 'nothing more'}"
+    was = {d["what"]: d for d in before["drift"]["differences"]}
+    if not now["drift"]["watched"]:
+        return
+    is_ = {d["what"]: d for d in now["drift"]["differences"]}
+    for what in is_.keys() - was.keys():
+        yield f"drift: {what}{_betrays(is_[what])}"
+    for what in was.keys() - is_.keys():
+        yield f"as built again: {what}"
+
+
+def _lines(status: Mapping[str, Any]) -> Iterator[str]:
+    busy = f", being asked for: {status['busy']}" if status["busy"] else ""
+    yield (
+        f"{status['name']}: scenario {status['scenario']} on {status['backend']}, {status['state']}"
+        f" since {status['since']}{busy}"
+    )
+    if status["error"]:
+        yield f"  {status['error']}"
+    if status["state"] == "coming up":
+        return
+    controller = status["controller"]
+    yield f"  controller   {controller['app']}: {'runs' if controller['runs'] else 'does not run'}"
+    yield from (f"    said: {text}" for text in controller["said"])
+    for hypervisor in status["hypervisors"]:
+        ports = ", ".join(instance["port"] for instance in hypervisor["instances"]) or "no instance"
+        datapath = hypervisor["datapath"]
+        state = (
+            "does not answer"
+            if datapath is None
+            else f"{datapath['entries']} entries, {datapath['fail_mode']}"
+        )
+        yield f"  hypervisor   {hypervisor['name']} ({state}): {ports}"
+    yield from _drift(status["drift"])
+
+
+def _drift(drift: Mapping[str, Any]) -> Iterator[str]:
+    found = drift["differences"]
+    if not drift["watched"]:
+        yield "  drift        not watched"
+    elif not found:
+        yield "  drift        none: every datapath holds what it should"
+    else:
+        yield f"  drift        {len(found)} differences"
+        yield from (f"    {one['what']}{_betrays(one)}" for one in found[:_MOST_SHOWN])
+        if len(found) > _MOST_SHOWN:
+            yield f"    and {len(found) - _MOST_SHOWN} more"
+
+
+def _betrays(difference: Mapping[str, Any]) -> str:
+    return f" ({difference['betrays']})" if difference["betrays"] else ""
