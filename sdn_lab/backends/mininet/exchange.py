@@ -10,7 +10,7 @@ What
                 at the wire's far end arrives like any other
     management  the management wire and the host stack (the bridges' LOCAL ports).  Only frames with a
                 nonce are reported: the wire's own OpenFlow and ARP are no observation
-    packet_in   segments from the hypervisor to the controller that hold a nonce
+    packet_in   packets that the hypervisor sends to the controller, with a nonce
 
 Invariants
 ----------
@@ -33,6 +33,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import TypeVar
 
 from sdn_lab.backends.mininet.backlog import Backlog
 from sdn_lab.backends.mininet.build import MANAGEMENT_INTERFACE, Built
@@ -40,12 +41,13 @@ from sdn_lab.backends.mininet.datapath_sockets import DatapathSockets
 from sdn_lab.backends.mininet.idle import all_threads_sleep
 from sdn_lab.backends.mininet.namespaces import inside
 from sdn_lab.backends.mininet.ovs import INTEGRATION, NIC, PHYSICAL
-from sdn_lab.backends.mininet.packet_ins import PacketIns
+from sdn_lab.backends.mininet.packet_ins import PacketIns, is_openflow
 from sdn_lab.backends.mininet.plan import PlannedInstance
 from sdn_lab.backends.mininet.taps import Tap
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.observation import NONCE_MAGIC, Capture, Captured, PointKind, WatchPoint, Window
 
+_Heard = TypeVar("_Heard", Tap, PacketIns)
 GRACE_S = 0.002
 _PACE = 32  # so many frames go in, then we listen
 _DRAIN_S = 0.2  # for them to be switched, where buffers are small
@@ -57,7 +59,7 @@ _BUSY_S = 0.5  # not for ever: in a broadcast storm a datapath is never idle
 class _Ear:
     """A listening tap, and what its frames mean: ``None`` for one that is not reported."""
 
-    tap: Tap
+    tap: Tap | PacketIns
     meaning: Callable[[bytes], Capture | None]
 
 
@@ -76,15 +78,16 @@ class Exchange:
             self.attach(built, instance)
         controller = IPv4Address(built.plan.controller).packed
         for planned in built.plan.hypervisors:
-            own = PacketIns(IPv4Address(planned.management.partition("/")[0]).packed, controller)
+            own = IPv4Address(planned.management.partition("/")[0]).packed
             underlay = WatchPoint(kind=PointKind.UNDERLAY, name=planned.name)
             host = WatchPoint(kind=PointKind.MANAGEMENT, name=planned.name)
             told = WatchPoint(kind=PointKind.PACKET_IN, name=planned.name)
             with inside(built.hypervisors[planned.name].pid):
                 self._listen(Tap(NIC, outgoing=True), _everything(underlay))
-                self._listen(Tap(MANAGEMENT_INTERFACE, outgoing=True), _openflow(own, told, host))
+                self._listen(Tap(MANAGEMENT_INTERFACE, outgoing=True), _but_openflow(own, controller, host))
                 for bridge in (INTEGRATION, PHYSICAL):
                     self._listen(Tap(bridge), _with_nonce(host))
+            self._listen(PacketIns(built.switches[planned.name].management(INTEGRATION)), _with_nonce(told))
             with inside(built.underlay.pid):
                 self._mouths[underlay] = Tap(planned.uplink, listen=False)
 
@@ -197,7 +200,7 @@ class Exchange:
                     if not awaited:
                         del pending[capture.point]
 
-    def _listen(self, tap: Tap, meaning: Callable[[bytes], Capture | None]) -> Tap:
+    def _listen(self, tap: _Heard, meaning: Callable[[bytes], Capture | None]) -> _Heard:
         self._ears[tap.fileno()] = _Ear(tap, meaning)
         self._poll.register(tap.fileno(), select.EPOLLIN)
         return tap
@@ -211,11 +214,7 @@ def _with_nonce(point: WatchPoint) -> Callable[[bytes], Capture | None]:
     return lambda frame: Capture(point=point, frame=frame) if NONCE_MAGIC in frame else None
 
 
-def _openflow(wire: PacketIns, told: WatchPoint, host: WatchPoint) -> Callable[[bytes], Capture | None]:
-    def meaning(frame: bytes) -> Capture | None:
-        view = wire.read(frame)
-        if view is None:
-            return Capture(point=host, frame=frame) if NONCE_MAGIC in frame else None
-        return Capture(point=told, frame=view) if NONCE_MAGIC in view else None
-
-    return meaning
+def _but_openflow(one: bytes, other: bytes, point: WatchPoint) -> Callable[[bytes], Capture | None]:
+    """Without TLS, packet-ins pass there in the clear: they are `PacketIns`' business."""
+    rest = _with_nonce(point)
+    return lambda frame: None if is_openflow(frame, one, other) else rest(frame)

@@ -213,6 +213,10 @@ class OpenVSwitch:
             "hidden": hidden_outputs(self.appctl("bridge/dump-flows", bridge)),
         }
 
+    def management(self, bridge: str) -> Path:
+        """Return the Unix socket at which *bridge* speaks OpenFlow to whoever is on its machine."""
+        return self._directory / f"{bridge}.mgmt"
+
     def vsctl(self, *arguments: str) -> str:
         """Run ``ovs-vsctl``."""
         return self._run("ovs-vsctl", f"--db={self._database}", f"--timeout={_START_S}", *arguments)
