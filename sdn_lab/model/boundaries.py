@@ -12,9 +12,10 @@ Read by:  the probes and the differential tests.  Deterministic: no randomness, 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from ipaddress import ip_address
 from types import MappingProxyType
 
-from sdn_lab.model.intent import IPAddress, Port
+from sdn_lab.model.intent import IPAddress, Network, Port
 from sdn_lab.model.traffic import (
     DHCP_SERVER_PORTS,
     ICMP_OF,
@@ -29,6 +30,10 @@ from sdn_lab.model.traffic import (
 SOURCE_L4 = 40000  # an ordinary ephemeral port; rules do not speak of source ports
 USUAL_L4 = (1, 9, 80, 65535)  # both ends of everything, and two in between that a scenario may not name
 FOREIGN = (47, 50)  # GRE and ESP: protocols that only "any" allows
+GROUPS = {
+    4: ("255.255.255.255", "224.0.0.1", "224.0.0.251", "239.1.2.3"),
+    6: ("ff02::1", "ff02::fb", "ff05::1:3"),
+}
 NEVER = (2, 1, 58)  # IGMP, and each family's ICMP over the other: refused for everybody
 
 
@@ -51,6 +56,54 @@ def worth_trying(
         for flow in _between(s, d, _known(semantics, s, d), named)
     }
     return tuple(found)
+
+
+def worth_copying(
+    semantics: PairSemantics,
+    source: Port,
+    network: Network,
+    named: Mapping[int, Collection[int]] = MappingProxyType({}),
+) -> tuple[Microflow, ...]:
+    """Return flows to group addresses of *source*'s network to try, where it broadcasts; each once, in order.
+
+    Whether another member is to have a copy is ``semantics.copies.admits(flow)``.
+    """
+    return tuple(
+        dict.fromkeys(
+            flow
+            for own in source.ips
+            for group in groups_worth_trying(semantics, network, own.version)
+            for flow in _between(own, group, _copied(semantics, own), named)
+        )
+    )
+
+
+def groups_worth_trying(semantics: PairSemantics, network: Network, family: int) -> tuple[IPAddress, ...]:
+    """Return group addresses: everybody's, some in common use, and the edges of what *semantics* knows."""
+    subnets = (c.broadcast_address for c in network.cidrs if c.version == 4 == family and c.prefixlen < 31)
+    edges = (
+        edge
+        for box in semantics.copies.allowances
+        if box.groups.version == family
+        for edges in (box.groups, *box.excluded)
+        for edge in (edges.network_address, edges.broadcast_address)
+    )
+    return tuple(dict.fromkeys((*subnets, *map(ip_address, GROUPS[family]), *edges)))
+
+
+def _copied(semantics: PairSemantics, source: IPAddress) -> list[Allowance]:
+    """Return the boxes of copies as if they were for one address: their ports and types have edges too."""
+    return [
+        Allowance(
+            src=box.src,
+            dst=box.groups.network_address,
+            protocol=box.protocol,
+            l4_ports=box.l4_ports,
+            icmp_types=box.icmp_types,
+        )
+        for box in semantics.copies.allowances
+        if box.src == source
+    ]
 
 
 def _known(semantics: PairSemantics, source: IPAddress, destination: IPAddress) -> list[Allowance]:

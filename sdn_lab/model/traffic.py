@@ -12,10 +12,10 @@ traffic, whatever its boxes say.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
-from sdn_lab.model.intent import IPAddress
+from sdn_lab.model.intent import IPAddress, IPNetwork
 
 ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
 IGMP = 2
@@ -107,16 +107,8 @@ class Allowance:
 
     def admits(self, flow: Microflow) -> bool:
         """Say whether *flow* lies in this box, apart from what is `refused` for everybody."""
-        if self.protocol is None:
-            return flow.protocol not in NAMED and self._joins(flow)
-        if flow.protocol != self.protocol or not self._joins(flow):  # comparing addresses takes longest
-            return False
-        if self.protocol in PORTED:
-            return any(first <= flow.dst_l4 <= last for first, last in self.l4_ports)
-        return flow.icmp_type in self.icmp_types
-
-    def _joins(self, flow: Microflow) -> bool:
-        return flow.src == self.src and flow.dst == self.dst
+        # Comparing addresses takes longest.
+        return _speaks_of(self, flow) and flow.src == self.src and flow.dst == self.dst
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +126,42 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupAllowance:
+    """A box of datagrams to group addresses: those in *groups*, less *excluded*; the rest as `Allowance`."""
+
+    src: IPAddress
+    groups: IPNetwork
+    protocol: int | None
+    excluded: tuple[IPNetwork, ...] = ()
+    l4_ports: tuple[tuple[int, int], ...] = ()
+    icmp_types: tuple[int, ...] = ()
+
+    def admits(self, flow: Microflow) -> bool:
+        """Say whether *flow* lies in this box, apart from what is `refused` for everybody."""
+        if flow.src != self.src or flow.dst.version != self.groups.version or flow.dst not in self.groups:
+            return False
+        return not any(flow.dst in hole for hole in self.excluded) and _speaks_of(self, flow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """What one member of a ``broadcast: true`` network may have a copy of, when another sends it to all.
+
+    The frame goes to the MAC address that belongs to the destination (RFC 1112, RFC 2464): ff:ff:ff:ff:ff:ff
+    for 255.255.255.255 and the subnet's broadcast address, else the group's own.
+    """
+
+    allowances: tuple[GroupAllowance, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.allowances)
+
+    def admits(self, flow: Microflow) -> bool:
+        """Say whether a copy of *flow*, whose destination is a group, is to be delivered."""
+        return not refused(flow) and any(a.admits(flow) for a in self.allowances)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PairSemantics:
     """What may be delivered from s to d (design: decision 1).
 
@@ -142,12 +170,16 @@ class PairSemantics:
     *reverse_new* and *reverse_egress*: the same for d towards s.  From them, EST of (s, d), given as the
     flow that s answers, is at least ``reverse_new`` and at most ``reverse_egress``, and beyond
     ``reverse_new`` only where the answer, read as a flow of s's own opening, is in ``egress``.
+
+    *copies*: what s sends to everybody (broadcast, multicast) and d is to have a copy of.  Such a flow has
+    no answer on its own connection: who answers sends from an address of his own.
     """
 
     new: Traffic
     egress: Traffic
     reverse_new: Traffic
     reverse_egress: Traffic
+    copies: Copies = field(default_factory=Copies)
 
     def must_answer(self, flow: Microflow) -> bool:
         """Say whether s's answers to *flow*, opened from d to s, must reach d (once it was delivered).
@@ -167,6 +199,16 @@ class PairSemantics:
         if self.reverse_new.admits(flow):
             return True
         return self.reverse_egress.admits(flow) and self.egress.admits(flow.answer())
+
+
+def _speaks_of(box: Allowance | GroupAllowance, flow: Microflow) -> bool:
+    if box.protocol is None:
+        return flow.protocol not in NAMED
+    if flow.protocol != box.protocol:
+        return False
+    if box.protocol in PORTED:
+        return any(first <= flow.dst_l4 <= last for first, last in box.l4_ports)
+    return flow.icmp_type in box.icmp_types
 
 
 def address(text: str) -> IPAddress:

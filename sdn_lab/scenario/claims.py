@@ -19,14 +19,15 @@ from __future__ import annotations
 
 from itertools import combinations, permutations
 
-from sdn_lab.model.boundaries import worth_trying
+from sdn_lab.model.boundaries import worth_copying, worth_trying
 from sdn_lab.model.intent import Direction, PeeringRule, Port, PortRange, Protocol, Rule, Scenario, Wish
 from sdn_lab.model.traffic import ICMP, ICMPV6, Microflow, Traffic
 from sdn_lab.model.verdict import Claim, Kind
+from sdn_lab.scenario.grants import NUMBER, boxes, grant
 from sdn_lab.scenario.joins import joins_of, pairs_of
-from sdn_lab.scenario.semantics import NUMBER, Semantics, boxes, grant, pair
+from sdn_lab.scenario.semantics import Semantics, pair
 
-__all__ = ["boundaries", "claims", "pair"]
+__all__ = ["boundaries", "claims", "group_boundaries", "pair"]
 
 PER_PORT = (Kind.NO_SNIFFING, Kind.NO_SPOOFING, Kind.CLEAN, Kind.MANAGEMENT)
 
@@ -52,20 +53,21 @@ def boundaries(scenario: Scenario, source: Port, destination: Port) -> tuple[Mic
     Edges are those of every rule of either port's groups, whomever it is about, of a peering between their
     networks, whether it is approved and whichever way it opens, and of every intent.
     """
-    groups = [scenario.security_group(path) for path in (*source.groups, *destination.groups)]
-    ends = {source.network, destination.network}
-    allowed = [rule for p in scenario.peerings if set(p.between) == ends for rule in p.allow]
-    rules: list[Rule | PeeringRule] = [*(r for group in groups for r in group.rules), *allowed]
-    named: dict[int, set[int]] = {}
-    spoken = [(r.protocol, r.l4_ports) for r in rules] + [(w.protocol, w.l4_ports) for w in scenario.wishes]
-    for protocol, l4_ports in spoken:
-        if protocol in NUMBER:
-            edges = (edge for ports in l4_ports or () for edge in (ports.first, ports.last))
-            named.setdefault(NUMBER[protocol], set()).update(edges)
-    for rule in rules:
-        named.setdefault(ICMP, set()).update(rule.icmp_types_v4 or ())
-        named.setdefault(ICMPV6, set()).update(rule.icmp_types_v6 or ())
-    return worth_trying(pair(scenario, source, destination), source, destination, named)
+    return worth_trying(
+        pair(scenario, source, destination), source, destination, _named(scenario, source, destination)
+    )
+
+
+def group_boundaries(scenario: Scenario, source: Port, destination: Port) -> tuple[Microflow, ...]:
+    """Return the flows to everybody worth trying, of which *destination* may have copies or may not.
+
+    None where the two share no network, or one that does not broadcast.
+    """
+    network = scenario.network(source.network)
+    if not network.broadcast or destination.network != source.network:
+        return ()
+    semantics = pair(scenario, source, destination)
+    return worth_copying(semantics, source, network, _named(scenario, source, destination))
 
 
 def _isolated(scenario: Scenario) -> list[Claim]:
@@ -99,6 +101,24 @@ def _exact(scenario: Scenario) -> list[Claim]:
 def _dedicated(scenario: Scenario) -> list[Claim]:
     kept = sorted((d.tenant, hypervisor) for d in scenario.dedicated for hypervisor in d.hypervisors)
     return [_claim(Kind.DEDICATED, tenant, hypervisor) for tenant, hypervisor in kept]
+
+
+def _named(scenario: Scenario, source: Port, destination: Port) -> dict[int, set[int]]:
+    """Return ports and ICMP types by protocol that somebody speaks of who has to do with this pair."""
+    groups = [scenario.security_group(path) for path in (*source.groups, *destination.groups)]
+    ends = {source.network, destination.network}
+    allowed = [rule for p in scenario.peerings if set(p.between) == ends for rule in p.allow]
+    rules: list[Rule | PeeringRule] = [*(r for group in groups for r in group.rules), *allowed]
+    named: dict[int, set[int]] = {}
+    spoken = [(r.protocol, r.l4_ports) for r in rules] + [(w.protocol, w.l4_ports) for w in scenario.wishes]
+    for protocol, l4_ports in spoken:
+        if protocol in NUMBER:
+            edges = (edge for ports in l4_ports or () for edge in (ports.first, ports.last))
+            named.setdefault(NUMBER[protocol], set()).update(edges)
+    for rule in rules:
+        named.setdefault(ICMP, set()).update(rule.icmp_types_v4 or ())
+        named.setdefault(ICMPV6, set()).update(rule.icmp_types_v6 or ())
+    return named
 
 
 def _of_port(kind: Kind, port: Port) -> Claim:

@@ -24,19 +24,19 @@ The rules of the game (design: section 5, decision 1)
     ``allow`` says from the first network to the second, and nothing the other way: what comes back are
     answers.  A connection that the peering does not let through is never known on the far side, so
     passage bounds what a port may *let go* as well (`PairSemantics.egress`).
-9.  Names are a tenant's own.  A rule about a group or a network means its ports wherever they can be met,
+9.  Copies of broadcast and multicast are apart: `scenario.copies`.
+10. Names are a tenant's own.  A rule about a group or a network means its ports wherever they can be met,
     routers between or not; another tenant's ports are meant by ``any`` and prefixes alone.
 
 How it stays fast
 -----------------
 What a set of rules admits does not depend on the addresses once the remotes have been matched.  So a
-`_Grant` (protocol to ranges) is computed once for each set of matching rules, an intersection once for
+`Grant` (protocol to ranges) is computed once for each set of matching rules, an intersection once for
 each pair of grants, and a pair of ports costs little more than its boxes: 10,000 pairs in about a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sdn_lab.model.intent import (
@@ -46,103 +46,23 @@ from sdn_lab.model.intent import (
     GroupRemote,
     IPAddress,
     NetworkRemote,
-    PeeringRule,
     Port,
-    PortRange,
     Protocol,
     Remote,
     Rule,
     Scenario,
 )
-from sdn_lab.model.traffic import (
-    DHCP_SERVER_PORTS,
-    ICMP,
-    ICMP_OF,
-    ICMPV6,
-    REQUEST_TYPES,
-    SCTP,
-    TCP,
-    UDP,
-    Allowance,
-    PairSemantics,
-    Traffic,
-)
+from sdn_lab.model.traffic import Allowance, Copies, PairSemantics, Traffic
+from sdn_lab.scenario.copies import copied
+from sdn_lab.scenario.grants import Grant, both, boxes, grant, union
 from sdn_lab.scenario.joins import Joins, joins_of
 
-Ranges = tuple[tuple[int, int], ...]  # sorted, disjoint, not adjacent, both ends included
-Grant = Mapping[int | None, Ranges]  # IP protocol (None: all others) to ports, types, or `PRESENT`
-
-ALL_PORTS: Ranges = ((1, 65535),)
-PRESENT: Ranges = ((0, 0),)
-NUMBER: Mapping[Protocol, int] = {Protocol.TCP: TCP, Protocol.UDP: UDP, Protocol.SCTP: SCTP}
-ORDER = (TCP, UDP, SCTP, ICMP, ICMPV6, None)  # of a grant's protocols, so that equal sets are equal values
 NOTHING = Traffic()
 
 
 def pair(scenario: Scenario, source: Port, destination: Port) -> PairSemantics:
     """Return the semantics of one ordered pair of ports.  For many pairs use `Semantics`."""
     return Semantics(scenario).pair(source, destination)
-
-
-def grant(protocol: Protocol, family: int, rule: Rule | PeeringRule | None = None) -> Grant:
-    """Return what *protocol* means over one family, within the ports or types of *rule*, if given."""
-    ports = ALL_PORTS if rule is None or rule.l4_ports is None else merged(_pairs(rule.l4_ports))
-    named = None if rule is None else rule.icmp_types_v4 if family == 4 else rule.icmp_types_v6
-    types = REQUEST_TYPES[family] if named is None else REQUEST_TYPES[family] & set(named)
-    icmp: Grant = {ICMP_OF[family]: merged((t, t) for t in types)}
-    if protocol is Protocol.ICMP:
-        found = icmp
-    elif protocol is Protocol.ANY:
-        found = {TCP: ports, UDP: ports, SCTP: ports, **icmp, None: PRESENT}
-    else:
-        found = {NUMBER[protocol]: ports}
-    server = DHCP_SERVER_PORTS[family]
-    return {
-        number: without(ranges, server) if number == UDP else ranges
-        for number, ranges in found.items()
-        if ranges
-    }
-
-
-def boxes(grant_: Grant, source: IPAddress, destination: IPAddress) -> Iterable[Allowance]:
-    """Give a grant's allowances for one pair of addresses."""
-    for number, ranges in grant_.items():
-        if not ranges:
-            continue
-        if number in {TCP, UDP, SCTP}:
-            yield Allowance(src=source, dst=destination, protocol=number, l4_ports=ranges)
-        elif number is None:
-            yield Allowance(src=source, dst=destination, protocol=None)
-        else:
-            types = tuple(t for first, last in ranges for t in range(first, last + 1))
-            yield Allowance(src=source, dst=destination, protocol=number, icmp_types=types)
-
-
-def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """Return the union of ranges: sorted, overlapping and adjacent ones joined.
-
-    >>> merged([(80, 90), (22, 22), (91, 95), (85, 86)])
-    ((22, 22), (80, 95))
-    """
-    found: list[tuple[int, int]] = []
-    for first, last in sorted(ranges):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(found[-1][1], last))
-        else:
-            found.append((first, last))
-    return tuple(found)
-
-
-def without(ranges: Ranges, hole: int) -> Ranges:
-    """Return the ranges less one number.
-
-    >>> without(((1, 100),), 67)
-    ((1, 66), (68, 100))
-    """
-    parts = (
-        p for first, last in ranges for p in ((first, min(last, hole - 1)), (max(first, hole + 1), last))
-    )
-    return tuple(sorted({(first, last) for first, last in parts if first <= last}))
 
 
 @dataclass(slots=True)
@@ -167,7 +87,13 @@ class Semantics:
         """Return what may be delivered from *source* to *destination*, and what may answer."""
         egress, new = self._way(source, destination)
         reverse_egress, reverse_new = self._way(destination, source)
-        return PairSemantics(new=new, egress=egress, reverse_new=reverse_new, reverse_egress=reverse_egress)
+        return PairSemantics(
+            new=new,
+            egress=egress,
+            reverse_new=reverse_new,
+            reverse_egress=reverse_egress,
+            copies=self._copies(source, destination),
+        )
 
     def _way(self, source: Port, destination: Port) -> tuple[Traffic, Traffic]:
         """Return (egress, NEW) of one direction."""
@@ -193,6 +119,22 @@ class Semantics:
                 new.extend(boxes(self._intersection(gone, into), s, d))
         return Traffic(allowances=tuple(egress)), Traffic(allowances=tuple(new))
 
+    def _copies(self, source: Port, destination: Port) -> Copies:
+        """Return what of *source*'s broadcasts may be delivered to *destination*."""
+        if source.network != destination.network or source.path == destination.path:
+            return Copies()
+        network = self.scenario.network(source.network)
+        if not network.broadcast:
+            return Copies()
+        rules = self._allow_list(source.groups, Direction.EGRESS)
+        families = {ip.version for ip in destination.ips}
+        admitted = {
+            s: self._granted(destination, Direction.INGRESS, source, s)
+            for s in source.ips
+            if s.version in families
+        }
+        return copied(network, rules, admitted)
+
     def _passage(self, source: str, destination: str, family: int) -> Grant:
         """Return what may be opened from one network to another, whatever groups say."""
         key = (source, destination, family)
@@ -212,7 +154,7 @@ class Semantics:
             if join.peering is not None and join.peering.between == (source, destination)
             for rule in join.peering.allow
         ]
-        return _union(rules, family)
+        return union(rules, family)
 
     def _granted(self, port: Port, direction: Direction, peer: Port, address: IPAddress) -> Grant:
         """Return what *port*'s groups let pass between it and *address* of *peer*."""
@@ -228,7 +170,7 @@ class Semantics:
         key = (None if fitting is None else tuple(map(id, fitting)), address.version)
         if key not in self._grants:
             self._grants[key] = (
-                grant(Protocol.ANY, address.version) if fitting is None else _union(fitting, address.version)
+                grant(Protocol.ANY, address.version) if fitting is None else union(fitting, address.version)
             )
         return self._grants[key]
 
@@ -245,7 +187,7 @@ class Semantics:
     def _intersection(self, one: Grant, other: Grant) -> Grant:
         key = (id(one), id(other))  # grants live as long as self does
         if key not in self._common:
-            self._common[key] = {n: _both(ranges, other[n]) for n, ranges in one.items() if n in other}
+            self._common[key] = {n: both(ranges, other[n]) for n, ranges in one.items() if n in other}
         return self._common[key]
 
 
@@ -265,22 +207,3 @@ def _is(remote: Remote, peer: Port, address: IPAddress) -> bool:
         case CidrRemote(cidr=cidr, excluded=holes):
             inside = cidr.version == address.version and address in cidr
             return inside and not any(hole.version == address.version and address in hole for hole in holes)
-
-
-def _union(rules: Sequence[Rule] | Sequence[PeeringRule], family: int) -> Grant:
-    parts: dict[int | None, list[tuple[int, int]]] = {}
-    for rule in rules:
-        for number, ranges in grant(rule.protocol, family, rule).items():
-            parts.setdefault(number, []).extend(ranges)
-    return {number: merged(parts[number]) for number in ORDER if number in parts}
-
-
-def _both(one: Ranges, other: Ranges) -> Ranges:
-    """Return the intersection of two unions of ranges."""
-    return tuple(
-        (max(a[0], b[0]), min(a[1], b[1])) for a in one for b in other if max(a[0], b[0]) <= min(a[1], b[1])
-    )
-
-
-def _pairs(ranges: tuple[PortRange, ...]) -> Iterable[tuple[int, int]]:
-    return ((r.first, r.last) for r in ranges)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from sdn_lab.scenario.semantics import merged, without
+from sdn_lab.scenario.grants import merged, without
 
 
 @pytest.mark.parametrize("seed", range(50))
