@@ -8,7 +8,6 @@ import sys
 import time
 from typing import Any
 
-from sdn_lab.cli.status import changes, render
 from sdn_lab.model.diagnostic import LabError
 
 _DOWN_S = 40.0
@@ -44,6 +43,7 @@ def up(words: argparse.Namespace) -> int:
 
 def status(words: argparse.Namespace) -> int:
     """Say what is up, and how it is."""
+    from sdn_lab.cli.status import render
     from sdn_lab.resident.address import names
     from sdn_lab.resident.client import ask, choose
 
@@ -62,6 +62,7 @@ def status(words: argparse.Namespace) -> int:
 
 def _watch(name: str) -> int:
     """Print the status, then a line for everything that changes, until interrupted or the lab ends."""
+    from sdn_lab.cli.status import changes, render
     from sdn_lab.resident.client import ask
 
     before: dict[str, Any] = ask(name, "status")["status"]

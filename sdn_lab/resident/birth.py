@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import sdn_lab
-from sdn_lab.backends.mininet.channel import Channel, Closed
+from sdn_lab.channel import Channel, Closed
 from sdn_lab.contracts import Progress
 from sdn_lab.lab.options import Options, silent
 from sdn_lab.model.diagnostic import LabError

@@ -12,9 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from sdn_lab import __version__
-from sdn_lab.backends.mininet.channel import Channel, Closed
+from sdn_lab.channel import Channel, Closed
 from sdn_lab.contracts import Progress
-from sdn_lab.lab.options import silent
 from sdn_lab.model.diagnostic import LabError, SdnLabError
 from sdn_lab.resident.address import names, nobody, peer, reach
 
@@ -65,13 +64,14 @@ class Conversation:
         return message
 
     def answer(
-        self, progress: Progress = silent, notice: Callable[[str], None] | None = None
+        self, progress: Progress | None = None, notice: Callable[[str], None] | None = None
     ) -> dict[str, Any]:
         """Return the answer; progress and notices come before it."""
         while True:
             message = self.hear()
             if "progress" in message:
-                progress(*message["progress"])
+                if progress is not None:
+                    progress(*message["progress"])
             elif "notice" in message:
                 if notice is not None:
                     notice(message["notice"])
@@ -82,7 +82,7 @@ class Conversation:
         return LabError(f"the lab '{self.name}' ended while it was asked: its process was killed, or died")
 
 
-def ask(name: str, op: str, progress: Progress = silent, **arguments: Any) -> dict[str, Any]:
+def ask(name: str, op: str, progress: Progress | None = None, **arguments: Any) -> dict[str, Any]:
     """Ask one thing and return the answer."""
     with Conversation(name) as asked:
         asked.say(op=op, **arguments)

@@ -25,7 +25,7 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
-from sdn_lab.backends.mininet.channel import Channel, Closed
+from sdn_lab.channel import Channel, Closed
 from sdn_lab.lab import Lab
 from sdn_lab.lab.options import Options
 from sdn_lab.model.diagnostic import LabError, SdnLabError

@@ -16,7 +16,7 @@ import traceback
 from typing import Any
 
 from sdn_lab import __version__
-from sdn_lab.backends.mininet.channel import Channel, Closed
+from sdn_lab.channel import Channel, Closed
 from sdn_lab.lab import Lab
 from sdn_lab.model.diagnostic import LabError, SdnLabError
 from sdn_lab.resident import status

@@ -1,7 +1,7 @@
 """Real Open vSwitch: hypervisors in network namespaces, built from Mininet nodes.
 
     command --(socket)-- lab daemon = process 1 of the lab's namespaces
-    lab.py  channel.py   daemon.py --- watch.py     whose death is noticed
+    lab.py               daemon.py --- watch.py     whose death is noticed
                              |-------- plan.py      what is built, as a value
                              |-------- build.py --- nodes.py, ovs.py, physical.py
                              '-------- exchange.py - taps.py, hearing.py, packet_ins.py

@@ -40,7 +40,6 @@ from typing import Any, NoReturn
 
 from sdn_lab.backends.mininet.build import THREADS, Built, build, know_peers
 from sdn_lab.backends.mininet.change import change
-from sdn_lab.backends.mininet.channel import Channel, Closed
 from sdn_lab.backends.mininet.exchange import Exchange
 from sdn_lab.backends.mininet.hearing import deafen, hear
 from sdn_lab.backends.mininet.namespaces import settle_in, unshare_lab
@@ -50,6 +49,7 @@ from sdn_lab.backends.mininet.plan import Plan
 from sdn_lab.backends.mininet.restore import restore
 from sdn_lab.backends.mininet.watch import Watch
 from sdn_lab.backends.mininet.windows import telling, window_of
+from sdn_lab.channel import Channel, Closed
 from sdn_lab.model.diagnostic import ApparatusError, LabError
 from sdn_lab.process import Running, die_with_parent, ending, launch
 from sdn_lab.tls import Identity

@@ -27,12 +27,12 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import sdn_lab
-from sdn_lab.backends.mininet.channel import Channel, Closed
 from sdn_lab.backends.mininet.dump import snapshot_of
 from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
 from sdn_lab.backends.mininet.plan import Plan, fresh_nodes, plan
 from sdn_lab.backends.mininet.tracked import DUMP, GONE, PURGE, forgetting, tracked_of
 from sdn_lab.backends.mininet.windows import asking, captured_of
+from sdn_lab.channel import Channel, Closed
 from sdn_lab.contracts import Progress
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.diagnostic import ApparatusError, LabError

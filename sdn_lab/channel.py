@@ -1,4 +1,4 @@
-"""Messages between the command and the lab daemon: JSON, and frames behind it.
+"""Messages between two processes of ours: JSON, and frames behind it.
 
 What
 ----
@@ -9,8 +9,8 @@ message, as ancillary data of its first byte.
 
 Why JSON and not pickle
 -----------------------
-The daemon is root; what it reads must not be able to run code.  (And no base64: that, with a name at every
-frame, took a fifth of all time that probes took.)
+The lab daemon is root; what it reads must not be able to run code.  (And no base64: that, with a name at
+every frame, took a fifth of all time that probes took.)
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sdn_lab.backends.mininet.channel import Channel, Closed
+from sdn_lab.channel import Channel, Closed
 
 
 @pytest.fixture
