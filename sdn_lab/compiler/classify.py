@@ -1,7 +1,7 @@
 """Tables classify and admission: what a packet belongs to, and what nobody may send.
 
 Classification trusts two things only: the OpenFlow port that a frame came in at, and, for frames
-out of the tunnel, the VNI together with the outer addresses of a peer that has that network.
+out of the tunnel, the VNI together with the outer addresses of a peer that has that network, or routes to it.
 
 Why fragments end in the first table, from the tunnel too: Open vSwitch 3.1.0's userspace reassembly
 hands one tenant's fragments to another, so none may ever reach ``ct``; and a later fragment has no
@@ -84,8 +84,7 @@ def _ports(site: Site, out: Writer) -> None:
 
 def _tunnels(site: Site, out: Writer) -> None:
     for network in site.networks:
-        peers = {p.hypervisor for p in site.members(network) if not site.is_local(p)}
-        for peer in sorted(peers):
+        for peer in sorted(site.senders_to(network)):
             out.add(
                 CLASSIFY,
                 100,

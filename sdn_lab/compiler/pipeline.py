@@ -8,21 +8,29 @@ r"""The tables of an integration bridge.  Order of declaration is order in the p
           /         \                                             |
      20 source_ip   30 source_neighbour: is the sender who it says it is?
          |               |     \  request                         |
-         |               |   40 neighbours: to the owner alone    |
+         |               |   40 neighbours: to the owner alone; a gateway is answered for
      50 egress_track     |      /                                 |
-     60 egress_group     |     /                                  |
-          \              |    /                                   |
+         |   \           |     /                                  |
+         |  55 peering: is that what its tenants approved?        |
+         |   /           |     /                                  |
+     60 egress_group     |    /                                   |
+          \              |   /                                    |
                70 forward: remote -> tunnel; local ---------+     |
+                         |                                  |     |
+                75 route: to another network, on purpose    |     |
+                    remote -> tunnel; local ----------------+     |
                                                             v     v
                                               80 deliver: does the address belong to this MAC?
-                                                  |            \  ARP, ND
+                                                  |       |    \  ARP, ND
+                                                  |    85 copies: one for each member
                                               90 ingress_track  |
                                              100 ingress_group  |
                                                   \            /
                                                  110 output
 
 Every table ends in drop: no table has a miss entry, and OpenFlow drops what misses.  What came
-from a tunnel never goes back into one (split horizon): `forward` is reached from ports only.
+from a tunnel never goes back into one (split horizon): `forward` and `route` are reached from ports only.
+What was routed is a packet of the other network from then on and is never routed again.
 
 Registers: ``metadata`` network (VNI); ``reg6`` the source port's ct zone; ``reg5`` the OpenFlow port to
 deliver to; ``reg7`` that port's ct zone.  A frame's own bytes are never trusted to carry any of these.
@@ -51,26 +59,48 @@ class Table:
     purpose: str
 
 
-def _declare(*rows: tuple[str, str, str]) -> tuple[Table, ...]:
+def _declare(*rows: tuple[int, str, str, str]) -> tuple[Table, ...]:
     return tuple(
-        Table(id=10 * index, name=name, stage=stage, purpose=purpose)
-        for index, (name, stage, purpose) in enumerate(rows)
+        Table(id=number, name=name, stage=stage, purpose=purpose) for number, name, stage, purpose in rows
     )
 
 
 TABLES = _declare(
-    ("classify", "classify", "in_port, or tunnel and VNI, to network and zone; tags and fragments end here"),
-    ("admission", "admission", "EtherType allow-list; DHCP servers, RA, redirects, MLD, IGMP end here"),
-    ("source_ip", "port_security", "IPv4 and IPv6 senders: MAC and address are the port's own"),
-    ("source_neighbour", "port_security", "ARP and ND senders: MAC, address and options are the port's own"),
-    ("neighbours", "neighbours", "ARP requests and solicitations go to the address's one owner"),
-    ("egress_track", "egress_group", "connection tracking in the source port's zone"),
-    ("egress_group", "egress_group", "what the source port's security groups let go"),
-    ("forward", "forwarding", "by network and MAC: into the tunnel, or on to a local port"),
-    ("deliver", "forwarding", "by network, MAC and address: which local port; wrong addresses end here"),
-    ("ingress_track", "ingress_group", "connection tracking in the destination port's zone"),
-    ("ingress_group", "ingress_group", "what the destination port's security groups admit"),
-    ("output", "output", "out of the one port that was chosen"),
+    (
+        0,
+        "classify",
+        "classify",
+        "in_port, or tunnel and VNI, to network and zone; tags, fragments end here",
+    ),
+    (10, "admission", "admission", "EtherType allow-list; DHCP servers, RA, redirects, MLD, IGMP end here"),
+    (20, "source_ip", "port_security", "IPv4 and IPv6 senders: MAC and address are the port's own"),
+    (
+        30,
+        "source_neighbour",
+        "port_security",
+        "ARP and ND senders: MAC, address, options are the port's own",
+    ),
+    (
+        40,
+        "neighbours",
+        "neighbours",
+        "ARP requests and solicitations: to the one owner; a gateway's is answered",
+    ),
+    (50, "egress_track", "egress_group", "connection tracking in the source port's zone"),
+    (55, "peering", "peering", "between the networks of a peering: only what it allows, and answers to that"),
+    (60, "egress_group", "egress_group", "what the source port's security groups let go"),
+    (70, "forward", "forwarding", "by network and MAC: into the tunnel, or on to a local port"),
+    (
+        75,
+        "route",
+        "routing",
+        "what is sent to a gateway: to the address's owner in a joined network",
+    ),
+    (80, "deliver", "forwarding", "by network, MAC and address: which local port; wrong addresses end here"),
+    (85, "copies", "broadcast", "what is for everybody: one copy for each local member, through its groups"),
+    (90, "ingress_track", "ingress_group", "connection tracking in the destination port's zone"),
+    (100, "ingress_group", "ingress_group", "what the destination port's security groups admit"),
+    (110, "output", "output", "out of the one port that was chosen"),
 )
 
 (
@@ -80,9 +110,12 @@ TABLES = _declare(
     SOURCE_NEIGHBOUR,
     NEIGHBOURS,
     EGRESS_TRACK,
+    PEERING,
     EGRESS_GROUP,
     FORWARD,
+    ROUTE,
     DELIVER,
+    COPIES,
     INGRESS_TRACK,
     INGRESS_GROUP,
     OUTPUT,

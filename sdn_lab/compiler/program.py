@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from sdn_lab.compiler import classify, forwarding, neighbours, port_security, security_groups
+from sdn_lab.compiler import (
+    classify,
+    copies,
+    forwarding,
+    neighbours,
+    peerings,
+    port_security,
+    routing,
+    security_groups,
+)
 from sdn_lab.compiler.writer import Site, Writer
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.intent import Scenario
 from sdn_lab.openflow.entry import FlowEntry, Program, Tables
 
-_STAGES = (classify.write, port_security.write, neighbours.write, security_groups.write, forwarding.write)
+_STAGES = (
+    classify.write,
+    port_security.write,
+    neighbours.write,
+    security_groups.write,
+    peerings.write,
+    forwarding.write,
+    routing.write,
+    copies.write,
+)
 
 
 def compile_scenario(scenario: Scenario, assignment: Assignment) -> Program:

@@ -40,6 +40,18 @@ from sdn_lab.compiler.pipeline import (
     SOURCE_ZONE,
     Table,
 )
+from sdn_lab.compiler.services import (
+    ESTABLISHED,
+    FAMILIES,
+    ICMP_TEST,
+    INVALID,
+    NEW,
+    RELATED,
+    SCTP,
+    l4_test,
+    opening,
+    sctp_ports,
+)
 from sdn_lab.compiler.writer import LocalPort, Site, Tests, Writer
 from sdn_lab.model.intent import (
     AnyRemote,
@@ -48,39 +60,12 @@ from sdn_lab.model.intent import (
     GroupRemote,
     IPNetwork,
     NetworkRemote,
-    PortRange,
     Protocol,
     Remote,
     Rule,
 )
 from sdn_lab.openflow.action import Ct, Subfield
-from sdn_lab.openflow.fields import CT_STATE_BITS, ETH_IP, ETH_IPV6, TCP_FLAG_BITS
-
-_FAMILIES = ((4, ETH_IP), (6, ETH_IPV6))
-_ICMP = {4: (1, "icmpv4_type"), 6: (58, "icmpv6_type")}
-_REQUESTS = {4: (8, 13, 15), 6: (128,)}  # the tracker takes no other type for a new flow
-_L4 = {Protocol.TCP: (6, "tcp"), Protocol.UDP: (17, "udp"), Protocol.SCTP: (132, "sctp")}
-_EVERY_L4_PORT = (PortRange(first=0, last=0xFFFF),)
-
-
-def _state(*names: str) -> Tests:
-    bits = sum(CT_STATE_BITS[n] for n in ("trk", *names))
-    return {"ct_state": (bits, bits)}
-
-
-def _flags(on: tuple[str, ...], off: tuple[str, ...]) -> Tests:
-    value = sum(TCP_FLAG_BITS[f] for f in on)
-    return {"tcp_flags": (value, value | sum(TCP_FLAG_BITS[f] for f in off))}
-
-
-INVALID, ESTABLISHED, RELATED = _state("inv"), _state("est"), _state("rel")
-NEW: Tests = {
-    "ct_state": (
-        CT_STATE_BITS["trk"] | CT_STATE_BITS["new"],
-        CT_STATE_BITS["trk"] | CT_STATE_BITS["new"] | CT_STATE_BITS["rel"],
-    )
-}
-PURE_SYN = _flags(("syn",), ("ack", "rst", "fin"))
+from sdn_lab.openflow.fields import ETH_IP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,13 +128,13 @@ def _tracking(side: _Side, out: Writer) -> None:
     tracking, sctp, tcp = ("platform", "tracking"), ("platform", "sctp"), ("platform", "tcp-syn-only")
     out.drop(side.decide, 300, INVALID, origin=tracking)
     out.add(side.decide, 200, ESTABLISHED, origin=tracking, goto=side.after)
-    for version, eth_type in _FAMILIES:
+    for version, eth_type in FAMILIES:
         family: Tests = {"eth_type": eth_type}
         through = Ct(table=side.decide.id, zone=side.zone)
         out.add(side.track, 100, family, origin=tracking, apply=(through,))
-        error: Tests = {**RELATED, **family, "ip_proto": _ICMP[version][0]}
+        error: Tests = {**RELATED, **family, "ip_proto": ICMP_TEST[version][0]}
         out.add(side.decide, 200, error, origin=("platform", "related-errors"), goto=side.after)
-        out.drop(side.decide, 240, {**family, "ip_proto": 132}, origin=sctp)
+        out.drop(side.decide, 240, {**family, "ip_proto": SCTP}, origin=sctp)
         out.drop(side.decide, 90, {**NEW, **family, "ip_proto": 6}, origin=tcp)
 
 
@@ -174,7 +159,7 @@ def _allow_new(site: Site, side: _Side, local: LocalPort, rule: Rule, path: str,
     """Entries that let a rule's new flows through, except SCTP's."""
     commit = (Ct(commit=True, zone=side.zone),)
     for peer in _peers(site, local, rule, side.peer_end):
-        for priority, what in _services(rule, peer):
+        for priority, what in opening(rule, 4 if peer["eth_type"] == ETH_IP else 6):
             out.add(
                 side.decide,
                 priority,
@@ -185,37 +170,15 @@ def _allow_new(site: Site, side: _Side, local: LocalPort, rule: Rule, path: str,
             )
 
 
-def _services(rule: Rule, peer: Tests) -> Iterator[tuple[int, Tests]]:
-    """(priority, tests) of what a rule speaks of, in the family of *peer*."""
-    version = 4 if peer["eth_type"] == ETH_IP else 6
-    if rule.protocol is Protocol.ANY:
-        yield 100, {"ip_proto": 6, **PURE_SYN}
-        yield 80, {}
-    elif rule.protocol is Protocol.ICMP:
-        number, field = _ICMP[version]
-        wanted = rule.icmp_types_v4 if version == 4 else rule.icmp_types_v6
-        for kind in _REQUESTS[version]:
-            if wanted is None or kind in wanted:
-                yield 100, {"ip_proto": number, field: kind}
-    elif rule.protocol is not Protocol.SCTP:
-        number, name = _L4[rule.protocol]
-        only = PURE_SYN if rule.protocol is Protocol.TCP else {}
-        for l4_port in _masked(rule.l4_ports):
-            yield 100, {"ip_proto": number, **only, **_l4_test(f"{name}_dst", l4_port)}
-
-
 def _allow_sctp(
     site: Site, side: _Side, local: LocalPort, rule: Rule, path: str, out: Writer, *, answering: bool
 ) -> None:
     """Entries for one rule's SCTP: what it allows, or the answers to it."""
-    if rule.protocol not in (Protocol.SCTP, Protocol.ANY):
-        return
-    ranges = rule.l4_ports if rule.protocol is Protocol.SCTP else None
     commit = (Ct(commit=True, zone=side.zone),)
     for peer in _peers(site, local, rule, side.peer_end):
-        for l4_port in _masked(ranges):
-            ports = _l4_test("sctp_src" if answering else "sctp_dst", l4_port)
-            tests: Tests = {**side.port_test(local), **peer, "ip_proto": 132, **ports}
+        for l4_port in sctp_ports(rule):
+            ports = l4_test("sctp_src" if answering else "sctp_dst", l4_port)
+            tests: Tests = {**side.port_test(local), **peer, "ip_proto": SCTP, **ports}
             origin = _origin(rule, path, local)
             out.add(side.decide, 250, {**ESTABLISHED, **tests}, origin=origin, goto=side.after)
             if not answering:
@@ -225,7 +188,7 @@ def _allow_sctp(
 def _peers(site: Site, local: LocalPort, rule: Rule, end: str) -> Iterator[Tests]:
     """Tests on the peer's address, per family of the port, for a rule's remotes."""
     versions = {ip.version for ip in local.port.ips}
-    for version, eth_type in _FAMILIES:
+    for version, eth_type in FAMILIES:
         if version not in versions:
             continue
         field = f"ipv{version}_{end}"
@@ -238,17 +201,21 @@ def _peers(site: Site, local: LocalPort, rule: Rule, end: str) -> Iterator[Tests
 
 
 def _prefixes(site: Site, local: LocalPort, remote: Remote) -> list[IPNetwork]:
-    """The addresses of a remote as prefixes.  Only ports of the same network can be peers."""
+    """The addresses of a remote as prefixes.
+
+    Names are a tenant's own: a group's or a network's ports are meant in the same network and in those that
+    a router or an approved peering joins to it, which never overlap it, nor one another.
+    """
     if isinstance(remote, AnyRemote):
         return [ip_network("0.0.0.0/0"), ip_network("::/0")]
     if isinstance(remote, CidrRemote):
         return _subtract(remote.cidr, remote.excluded)
     if isinstance(remote, NetworkRemote):
-        members = site.members(local.network) if remote.network == local.network.path else ()
+        named = [(p, ip) for p, ip in site.peers_of(local) if p.network == remote.network]
     else:
         assert isinstance(remote, GroupRemote)
-        members = tuple(p for p in site.members(local.network) if remote.group in p.groups)
-    return [ip_network(ip) for p in members if p.path != local.port.path for ip in p.ips]
+        named = [(p, ip) for p, ip in site.peers_of(local) if remote.group in p.groups]
+    return [ip_network(ip) for _, ip in named]
 
 
 def _subtract(cidr: IPNetwork, excluded: tuple[IPNetwork, ...]) -> list[IPNetwork]:
@@ -267,26 +234,3 @@ def _subtract(cidr: IPNetwork, excluded: tuple[IPNetwork, ...]) -> list[IPNetwor
                 kept += [] if part.subnet_of(hole) else part.address_exclude(hole)
         left = kept
     return left
-
-
-def _masked(ranges: tuple[PortRange, ...] | None) -> Iterator[tuple[int, int]]:
-    """Cover port ranges with the least (value, mask) pairs; merged first, so none overlap."""
-    merged: list[list[int]] = []
-    wanted = _EVERY_L4_PORT if ranges is None else ranges
-    for first, last in sorted((r.first, r.last) for r in wanted):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1][1] = max(merged[-1][1], last)
-        else:
-            merged.append([first, last])
-    for first, last in merged:
-        start = first
-        while start <= last:
-            size = start & -start or 0x10000
-            while size > last - start + 1:
-                size >>= 1
-            yield start, 0x10000 - size
-            start += size
-
-
-def _l4_test(field: str, test: tuple[int, int]) -> Tests:
-    return {field: test} if test[1] else {}

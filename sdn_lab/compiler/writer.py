@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 
+from sdn_lab.compiler.joins import Join, joins_of
 from sdn_lab.compiler.pipeline import Table
 from sdn_lab.model.assignment import Assignment, Attachment, Datapath
 from sdn_lab.model.intent import IPAddress, Network, Port, Scenario
@@ -89,7 +90,37 @@ class Site:
 
     def members(self, network: Network) -> tuple[Port, ...]:
         """All ports of a network, on every hypervisor."""
-        return self._members.get(network.path, ())
+        return self.members_at(network.path)
+
+    def members_at(self, path: str) -> tuple[Port, ...]:
+        """All ports of the network with this path."""
+        return self._members.get(path, ())
+
+    @cached_property
+    def joins(self) -> tuple[Join, ...]:
+        """What is joined on purpose, in the whole scenario."""
+        return joins_of(self.scenario)
+
+    def joins_from(self, network: Network) -> tuple[Join, ...]:
+        """Where a network's ports can send to through a gateway."""
+        return tuple(join for join in self.joins if join.near.network == network.path)
+
+    def peers_of(self, local: LocalPort) -> tuple[tuple[Port, IPAddress], ...]:
+        """Whom a port can meet, and by which addresses: in its own network, and through gateways."""
+        own = [(p, ip) for p in self.members(local.network) if p.path != local.port.path for ip in p.ips]
+        reached = [
+            (p, ip)
+            for join in self.joins_from(local.network)
+            for p in self.members_at(join.far.network)
+            for ip in p.ips
+            if ip.version == join.version
+        ]
+        return tuple(dict.fromkeys((*own, *reached)))
+
+    def senders_to(self, network: Network) -> frozenset[str]:
+        """Other hypervisors from which packets of a network may come: its members', and who routes to it."""
+        near = {network.path, *(j.near.network for j in self.joins if j.far.network == network.path)}
+        return frozenset(p.hypervisor for path in near for p in self.members_at(path) if not self.is_local(p))
 
     def vtep(self, port: Port) -> IPv4Address:
         """Return the VTEP behind which a port is."""

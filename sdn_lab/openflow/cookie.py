@@ -21,6 +21,9 @@ STAGES: Mapping[str, int] = {
     "ingress_group": 7,
     "output": 8,
     "underlay": 9,
+    "peering": 10,
+    "routing": 11,
+    "broadcast": 12,
 }
 KINDS: Mapping[str, int] = {
     "platform": 1,  # holds for everybody; path: what for, e.g. "fragments"
@@ -29,6 +32,9 @@ KINDS: Mapping[str, int] = {
     "port": 4,
     "group": 5,
     "rule": 6,
+    "router": 7,
+    "peering": 8,
+    "broadcast": 9,  # path: the network's
 }
 PLATFORM = frozenset(  # the paths of kind "platform": what holds for everybody
     {

@@ -33,7 +33,10 @@ def _paths(scenario: Scenario) -> Iterator[tuple[str, str]]:
     yield from (("platform", path) for path in sorted(PLATFORM))
     yield from (("hypervisor", name) for name in scenario.underlay.hypervisors)
     yield from (("network", network.path) for network in scenario.networks)
+    yield from (("broadcast", network.path) for network in scenario.networks)
     yield from (("port", port.path) for port in scenario.ports)
+    yield from (("router", router.path) for router in scenario.routers)
+    yield from (("peering", peering.path) for peering in scenario.peerings)
     for group in scenario.security_groups:
         yield "group", group.path
         yield from (("rule", rule.path) for rule in group.rules)

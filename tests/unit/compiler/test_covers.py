@@ -5,7 +5,8 @@ from ipaddress import IPv4Address, ip_network
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sdn_lab.compiler.security_groups import _masked, _subtract
+from sdn_lab.compiler.security_groups import _subtract
+from sdn_lab.compiler.services import masked
 from sdn_lab.model.intent import PortRange
 
 l4_ports = st.integers(0, 0xFFFF)
@@ -17,7 +18,7 @@ ranges = st.lists(st.tuples(l4_ports, l4_ports).map(sorted), max_size=4)
 @example(wanted=[[0, 0xFFFF]], extra=[0, 0xFFFF])
 @example(wanted=[[80, 80], [81, 81]], extra=[79, 82])
 def test_masks_cover_exactly_the_ranges(wanted: list[list[int]], extra: list[int]) -> None:
-    masks = list(_masked(tuple(PortRange(first=a, last=b) for a, b in wanted)))
+    masks = list(masked(tuple(PortRange(first=a, last=b) for a, b in wanted)))
 
     edges = {p for a, b in wanted for p in (a - 1, a, b, b + 1)} & set(range(0x10000))
     for port in {*extra, *edges}:
@@ -27,8 +28,8 @@ def test_masks_cover_exactly_the_ranges(wanted: list[list[int]], extra: list[int
 
 
 def test_no_range_at_all_is_every_port_and_an_empty_list_is_none() -> None:
-    assert list(_masked(None)) == [(0, 0)]
-    assert list(_masked(())) == []
+    assert list(masked(None)) == [(0, 0)]
+    assert list(masked(())) == []
 
 
 prefixes = st.builds(
