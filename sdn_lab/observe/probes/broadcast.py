@@ -1,139 +1,134 @@
 """REACH-03 where a network says ``broadcast: true``: a copy to every member whose groups admit it.
 
 Each shot is judged for one member; the others of the network may have copies too, which their own shots
-judge.  Nobody of another network may.
-
-What a copy must pass is the sender's egress groups, once, and that member's ingress groups.  A claim speaks
-of unicast, so the expectation is taken from the same datagram sent to the member alone; where the sender's
-egress groups choose by address, what they say of a broadcast is left open.
+judge.  Nobody of another network may, and the sender has none of his own.  What a unicast's addressee is
+alone to have (REACH-07), and what only looks like a broadcast, is not copied.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, ip_address
+from dataclasses import replace
 
-from sdn_lab.model.intent import Direction, IPAddress, Port, Scenario
+from sdn_lab.model.boundaries import worth_copying
+from sdn_lab.model.intent import IPAddress, Port, Scenario
 from sdn_lab.model.observation import Expected
-from sdn_lab.model.traffic import DHCP_SERVER_PORTS, UDP
+from sdn_lab.model.traffic import DHCP_SERVER_PORTS, ICMP_OF, PORTED, Microflow
+from sdn_lab.model.verdict import Kind
 from sdn_lab.observe import frames
 from sdn_lab.observe.case import Case, Family, Shot
 from sdn_lab.observe.probes.controls import crossing
-from sdn_lab.observe.world import World, address_of
+from sdn_lab.observe.world import World, address_of, families
 
 NAME = "REACH-03"
-GROUPS = {4: ("224.0.0.1", "224.0.0.251", "239.1.2.3"), 6: ("ff02::1", "ff02::fb", "ff05::1:3")}
 
 
 def cases(world: World) -> Iterator[Case]:
-    """Yield broadcasts and multicasts of every member of such networks, and what only looks like one."""
+    """Yield what members of such networks send to all, and what only looks like it."""
+    in_full: set[tuple[str, int]] = set()  # every edge is tried once for each member and family
     for src in world.ports:
         if not world.scenario.network(src.network).broadcast:
             continue
-        chooses = _chooses(world, src)
         for dst in world.peers(src):
-            for family in (4, 6):
-                own, theirs = address_of(src, family), address_of(dst, family)
-                if own is None or theirs is None:
-                    continue
-                for turn, (mac, target) in enumerate(_everybody(world, src, family)):
-                    for number in _numbers(world, src, dst, own, theirs, first=turn == 0):
-                        alone = world.flow(own, theirs, UDP, number)
-                        expected = _expected(world, src, dst, alone.dst_l4, own, theirs, chooses=chooses)
-                        if world.due(NAME):
-                            yield _copy(world, src, dst, mac, target, own, number, expected)
-                to_one = next(_everybody(world, src, family))[1]
-                yield _only_looks(world, src, dst, to_one, own)
+            for family in families(src):
+                full = (dst.path, family) not in in_full
+                in_full.add((dst.path, family))
+                for flow in _flows(world, src, dst, family, full=full):
+                    if world.due(NAME):
+                        yield Case(probe=NAME, shots=(_copy(world, src, dst, flow),))
+                yield from _only_looks(world, src, dst, family)
+        yield from _own(world, src)
 
 
-def group_mac(address: IPAddress) -> str:
-    """Return the MAC address of an IP multicast group (RFC 1112, RFC 2464)."""
+def group_mac(world: World, network: str, address: IPAddress) -> str:
+    """Return the MAC address that belongs to a group address (RFC 919, RFC 1112, RFC 2464)."""
     low = address.packed[-4:]
     if address.version == 6:
         return "33:33:" + low.hex(":")
+    subnets = {c.broadcast_address for c in world.scenario.network(network).cidrs}
+    if address in subnets or low == b"\xff\xff\xff\xff":
+        return frames.BROADCAST
     return "01:00:5e:" + bytes((low[1] & 0x7F, *low[2:])).hex(":")
 
 
-def _everybody(world: World, src: Port, family: int) -> Iterator[tuple[str, IPAddress]]:
-    if family == 4:
-        yield frames.BROADCAST, IPv4Address(0xFFFFFFFF)
-        for cidr in world.scenario.network(src.network).cidrs:
-            if cidr.version == 4 and cidr.num_addresses > 2:
-                yield frames.BROADCAST, IPv4Address(int(cidr.broadcast_address))
-    for text in GROUPS[family]:
-        yield group_mac(ip_address(text)), ip_address(text)
+def _flows(world: World, src: Port, dst: Port, family: int, *, full: bool) -> Iterator[Microflow]:
+    """Yield flows to group addresses: to each one that *dst* is to have and one that it is not.
+
+    *full*: to the first group address, everything at the edges of what *dst* is to have.
+    """
+    said = world.semantics(src, dst)
+    first: IPAddress | None = None
+    tried: set[tuple[IPAddress, bool]] = set()
+    for flow in worth_copying(said, src, world.scenario.network(src.network)):
+        if flow.family != family:
+            continue
+        first = first or flow.dst
+        key = (flow.dst, said.copies.admits(flow))
+        if key not in tried or (full and flow.dst == first):
+            tried.add(key)
+            yield _fresh(world, flow)
 
 
-def _numbers(
-    world: World, src: Port, dst: Port, own: IPAddress, theirs: IPAddress, *, first: bool
-) -> list[int]:
-    """Return UDP ports to try: one that is admitted and one that is not; at *first* every edge."""
-    edges = [n for n in world.boundaries(src, dst, UDP) if n]
-    if first:
-        return [*edges, DHCP_SERVER_PORTS[own.version]]
-    chosen = {world.opens(src, dst, world.flow(own, theirs, UDP, n)): n for n in edges}
-    return list(chosen.values())
+def _fresh(world: World, flow: Microflow) -> Microflow:
+    """Return *flow* from a source port of its own (a DHCP server's stays), or with its own identifier."""
+    server = flow.src_l4 == DHCP_SERVER_PORTS[flow.family]
+    numbered = flow.protocol in PORTED or flow.protocol == ICMP_OF[flow.family]
+    return flow if server or not numbered else replace(flow, src_l4=world.l4_port())
 
 
-def _chooses(world: World, src: Port) -> bool:
-    """Say whether *src*'s egress is anything but open."""
-    groups = [world.scenario.security_group(path) for path in src.groups]
-    return any(g.egress_deny or any(r.direction is Direction.EGRESS for r in g.rules) for g in groups)
-
-
-def _expected(
-    world: World, src: Port, dst: Port, number: int, own: IPAddress, theirs: IPAddress, *, chooses: bool
-) -> Expected:
-    alone = world.flow(own, theirs, UDP, number)
-    if number == DHCP_SERVER_PORTS[own.version]:
-        return Expected.NOTHING
-    if chooses:
-        refused_there = world.semantics(src, dst).egress.admits(alone) and not world.opens(src, dst, alone)
-        return Expected.NOTHING if refused_there else Expected.EITHER
-    return world.expected(src, dst, alone)
-
-
-def _copy(
-    world: World,
-    src: Port,
-    dst: Port,
-    mac: str,
-    target: IPAddress,
-    own: IPAddress,
-    number: int,
-    expected: Expected,
-) -> Case:
+def _copy(world: World, src: Port, dst: Port, flow: Microflow) -> Shot:
     nonce = world.nonces.draw()
-    works = expected is Expected.DELIVERED
-    what = f"broadcast ip{own.version}"
-    shot = Shot(
+    works = world.semantics(src, dst).copies.admits(flow)
+    what = f"broadcast ip{flow.family}"
+    return Shot(
         src=src.path,
         dst=dst.path,
-        frame=frames.opening(world.flow(own, target, UDP, number), src.mac, mac, nonce),
+        frame=frames.opening(flow, src.mac, group_mac(world, src.network, flow.dst), nonce),
         nonce=nonce,
-        expected=expected,
+        expected=Expected.DELIVERED if works else Expected.NOTHING,
         bears_on=(*world.claims_on(src, dst), *_strangers(world, src)),
         copies=tuple(p.path for p in world.peers(src) if p.path != dst.path),
         proves=(f"{what} from {src.path}", f"{what} to {dst.path}") if works else (),
         leans_on=() if works else crossing(what, src, dst),
     )
-    return Case(probe=NAME, shots=(shot,))
 
 
-def _only_looks(world: World, src: Port, dst: Port, target: IPAddress, own: IPAddress) -> Case:
-    """Return a packet for everybody's address that is sent to one MAC: it is nobody's, and has no copies."""
-    nonce = world.nonces.draw()
-    number = world.most_open(dst, own.version)[0]
-    shot = Shot(
-        src=src.path,
-        dst=dst.path,
-        frame=frames.opening(world.flow(own, target, *number), src.mac, dst.mac, nonce),
-        nonce=nonce,
-        expected=Expected.NOTHING,
-        bears_on=world.claims_on(src, dst),
-        leans_on=crossing(f"ip{own.version}", src, dst),
-    )
-    return Case(probe=NAME, shots=(shot,))
+def _only_looks(world: World, src: Port, dst: Port, family: int) -> Iterator[Case]:
+    """Yield a group address under one MAC, and one address under everybody's: neither has copies."""
+    own, theirs = address_of(src, family), address_of(dst, family)
+    group = next((f.dst for f in _flows(world, src, dst, family, full=False)), None)
+    if own is None or theirs is None or group is None:
+        return
+    number = world.most_open(dst, family)[0]
+    for target, mac in ((group, dst.mac), (theirs, group_mac(world, src.network, group))):
+        nonce = world.nonces.draw()
+        shot = Shot(
+            src=src.path,
+            dst=dst.path,
+            frame=frames.opening(world.flow(own, target, *number), src.mac, mac, nonce),
+            nonce=nonce,
+            expected=Expected.NOTHING,
+            bears_on=world.claims_on(src, dst),
+            leans_on=crossing(f"ip{family}", src, dst),
+        )
+        yield Case(probe=NAME, shots=(shot,))
+
+
+def _own(world: World, src: Port) -> Iterator[Case]:
+    """Yield broadcasts of which the sender himself must not have a copy."""
+    for dst in world.peers(src)[:1]:
+        for family in families(src):
+            for flow in list(_flows(world, src, dst, family, full=False))[:2]:
+                shot = replace(
+                    _copy(world, src, dst, flow),
+                    dst=src.path,
+                    expected=Expected.NOTHING,
+                    bears_on=world.of_port(Kind.CLEAN, src),
+                    copies=tuple(p.path for p in world.peers(src)),
+                    proves=(),
+                    leans_on=(),
+                )
+                yield Case(probe=NAME, shots=(shot,))
 
 
 def _strangers(world: World, src: Port) -> list[str]:

@@ -23,7 +23,7 @@ from sdn_lab.observe.probes.neighbour import forged
 from sdn_lab.observe.world import World, address_of
 
 MOST_TARGETS = 2
-MOST_BELIEVERS = 2
+MOST_NEIGHBOURS = 2
 
 
 def cases(world: World) -> Iterator[Case]:
@@ -64,7 +64,7 @@ def _through(world: World, src: Port, dst: Port, way: Way, family: int) -> Itera
             nonce = world.nonces.draw()
             frame = frames.opening(flow, mac, way.near.mac, nonce)
             yield _to(dst, forged(world, src, dst, frame, nonce, *controls))
-    for peer in peers[:MOST_BELIEVERS]:  # the whole identity of a neighbour
+    for peer in peers[:MOST_NEIGHBOURS]:  # the whole identity of a neighbour
         flow = world.sample(peer, dst, family)
         if flow is not None:
             nonce = world.nonces.draw()
@@ -112,7 +112,7 @@ def _as_gateway(world: World, src: Port, leg: RouterInterface) -> Iterator[Shot]
     for address in leg.addresses:
         family = address.version
         own = address_of(src, family)
-        for peer in world.peers(src)[:MOST_BELIEVERS]:
+        for peer in sorted(world.peers(src), key=lambda p: not world.same_hypervisor(p, src))[:1]:
             theirs = address_of(peer, family)
             if own is None or theirs is None:
                 continue
