@@ -156,9 +156,10 @@ class Checker(Protocol):
 
 
 class Reporter(Protocol):
-    """Writes a report in one format."""
+    """Writes a report in one format.  *path* is a file, or a folder where the format makes several files."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def write(self, report: Report, scenario: Scenario | None, path: Path) -> None: ...
 

@@ -3,7 +3,7 @@
 A row sends, a column receives.  A cell says what the claims about this ordered pair came to:
 
 ``tcp/80 icmp``  may talk, by these services, and just that was shown
-``0``            one network, and the groups admit nothing
+``0``            one network or joined ones, and the groups admit nothing
 ``.``            isolated
 ``LEAK``         a packet of the row's port was seen at, or shown to reach, the column's
 ``leak``         the two networks are not isolated, shown with other ports of theirs
@@ -56,7 +56,7 @@ class Matrix:
 
 def draw(report: Report, scenario: Scenario, width: int) -> Matrix:
     """Return the matrix of a report, narrow enough for *width* columns where letters make it so."""
-    pairs = _Pairs(report, scenario)
+    pairs = Pairs(report, scenario)
     ports = sorted(port.path for port in scenario.ports)
     if len(ports) <= MOST_PORTS:
         names = tuple(f"{path} @{scenario.port(path).hypervisor}" for path in ports)
@@ -112,7 +112,7 @@ def _ports(ranges: Iterable[tuple[int, int]]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in merged)
 
 
-class _Pairs:
+class Pairs:
     """What is known of each ordered pair of ports."""
 
     def __init__(self, report: Report, scenario: Scenario) -> None:
@@ -141,7 +141,7 @@ class _Pairs:
         if (src, dst) in self._leaks:
             return LEAK
         first, second = self._networks[src], self._networks[dst]
-        if first == second:
+        if first == second or (src, dst) in self._exact:  # one network, or two that are joined
             claim = self._exact.get((src, dst))
             status = self._summary.get(claim.id) if claim is not None else None
             if claim is not None and claim.id in self._not_judged:
