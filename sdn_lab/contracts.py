@@ -94,7 +94,9 @@ class RunningLab(Protocol):
         ...
 
     def take_effect(self) -> None:
-        """Return once every datapath does what it holds: no cache answers by an older table."""
+        """Return once every datapath does what it holds: no cache answers by an older table, and what an
+        older one let go has arrived, as far as a backend can know.
+        """
         ...
 
     def tracked(self) -> Sequence[Tracked]:

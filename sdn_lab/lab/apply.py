@@ -35,7 +35,7 @@ from sdn_lab.lab.established import outlawed
 from sdn_lab.lab.timing import Phases
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.diagnostic import Diagnostic, InputError, LabError
-from sdn_lab.model.intent import Port, Scenario
+from sdn_lab.model.intent import Link, Port, Scenario
 from sdn_lab.model.succession import Name, Succession, succeed, succession
 from sdn_lab.openflow.entry import Program
 from sdn_lab.openflow.meet import meet, met_once
@@ -111,13 +111,11 @@ def refuse(lab: Lab, scenario: Scenario) -> None:
         ("APP003", "encapsulation", here.encap, there.encap),
         ("APP004", "underlay MTU", str(here.mtu), str(there.mtu)),
         ("APP005", "sites", _sites(here.sites), _sites(there.sites)),
+        ("APP006", "links", _links(here.links), _links(there.links)),
     ):
         if old != new and not (code == "APP005" and here.hypervisors != there.hypervisors):
-            found.append(
-                _diagnostic(
-                    code, f"the {what} of a running lab cannot change", f"the lab has {old}; the file, {new}"
-                )
-            )
+            why = f"the lab has {old or 'none'}; the file, {new or 'none'}"
+            found.append(_diagnostic(code, f"the {what} of a running lab cannot change", why))
     if found:
         raise InputError(tuple(found))
 
@@ -204,7 +202,7 @@ def _numbered(lab: Lab, scenario: Scenario) -> Assignment:
         return succeed(lab.scenario, lab.assignment, scenario)
     except ValueError as error:
         raise InputError(
-            (_diagnostic("APP006", f"the lab cannot number this scenario: {error}", ""),)
+            (_diagnostic("APP007", f"the lab cannot number this scenario: {error}", ""),)
         ) from error
 
 
@@ -215,6 +213,13 @@ def _diagnostic(code: str, what: str, why: str) -> Diagnostic:
 
 def _sites(sites: Mapping[str, tuple[str, ...]]) -> str:
     return "; ".join(f"{name}: {', '.join(sorted(members))}" for name, members in sorted(sites.items()))
+
+
+def _links(links: tuple[Link, ...]) -> str:
+    return "; ".join(
+        f"{' to '.join(link.between)} ({link.delay_ms:g} ms, {link.rate_bps} bit/s, loss {link.loss:g})"
+        for link in links
+    )
 
 
 def _zones(assignment: Assignment) -> set[tuple[str, int]]:

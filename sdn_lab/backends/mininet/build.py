@@ -187,6 +187,6 @@ def route_commands(verb: str, planned: PlannedInstance) -> list[str]:
     """Return the ``ip`` commands that add or delete an instance's routes."""
     return [
         f"route {verb} {prefix} via {gateway} dev {port.interface} metric {metric}"
-        for metric, port in enumerate(planned.ports, start=100)  # two legs may reach one prefix: the first wins
+        for metric, port in enumerate(planned.ports, start=100)  # of two legs to one prefix the first wins
         for prefix, gateway in port.routes
     ]

@@ -161,7 +161,9 @@ class SimLab:
             self._run()
 
     def take_effect(self) -> None:
-        """Do nothing: what a switch holds it does."""
+        """Let what is on its way arrive.  What a switch holds it does at once."""
+        with self._working():
+            self._run()
 
     def tracked(self) -> tuple[Tracked, ...]:
         """Return every flow that is tracked."""
