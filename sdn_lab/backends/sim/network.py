@@ -6,13 +6,14 @@ Way of a frame
 
 The integration bridge (tables by the controller) has the instances' ports, LOCAL, and one tunnel port.  What
 leaves there is put into a real VXLAN or Geneve frame and enters the physical bridge as if from the
-hypervisor itself; its few entries (`physical`) let it out to the wire.  The underlay is one switch that
-knows every tunnel end's MAC and floods what it does not know.  At the other end the physical bridge lets in
-what comes from a peer, and the tunnel end opens what is addressed to it.
+hypervisor itself; its few entries (`physical`) let it out to the wire.  The underlay's switches and links
+(`wires`) bring it to the tunnel end whose MAC it has, if a way leads there.  At the other end the physical
+bridge lets in what comes from a peer, and the tunnel end opens what is addressed to it.
 
 Invariants
 ----------
-1.  Every step is an event on the clock; nothing is lost, and nothing happens beside it.
+1.  Every step is an event on the clock, and nothing happens beside it; nothing is lost but by a link that
+    the scenario says loses.
 2.  A frame that comes to the same place again, unchanged, on its own way `_ROUNDS` times goes round for ever:
     `LabError` with the places.  So does a way with more events than `MAX_EVENTS` in one run.
 3.  What the host itself receives (LOCAL of either bridge, unless the tunnel end takes it) is seen as
@@ -30,6 +31,7 @@ from sdn_lab.backends.sim import physical
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.instance import Instance
 from sdn_lab.backends.sim.switch import Attached, Switch
+from sdn_lab.backends.sim.wires import Wires
 from sdn_lab.model.assignment import Assignment, Attachment, Datapath
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import Port, Scenario
@@ -69,7 +71,7 @@ ENCAPSULATIONS: Mapping[str, Encapsulation] = {
 class Network:
     """All of a lab's data plane.  *captures* grows as frames are seen; the reader empties it."""
 
-    def __init__(self, scenario: Scenario, assignment: Assignment, clock: Clock) -> None:
+    def __init__(self, scenario: Scenario, assignment: Assignment, clock: Clock, seed: int = 0) -> None:
         self.clock, self.assignment = clock, assignment
         self.captures: list[Capture] = []
         self.events = 0
@@ -79,6 +81,7 @@ class Network:
         self.places: dict[str, tuple[Switch, int]] = {}  # of the instances' ports
         self.behind: dict[tuple[str, int], str] = {}
         self._by_mac = {packet.mac_bytes(d.vtep_mac): hv for hv, d in assignment.datapaths.items()}
+        self.wires = Wires(scenario.underlay, self._by_mac, clock, seed, self._then, self._arrive)
         self._by_vtep = {int(d.vtep): d for d in assignment.datapaths.values()}
         self.integration: dict[str, Switch] = {}
         self.physical: dict[str, Switch] = {}
@@ -113,7 +116,7 @@ class Network:
     def begin(self) -> None:
         """Forget what was seen and counted."""
         self.captures.clear()
-        self.events = 0
+        self.events = self.wires.lost = 0
 
     def inject(self, injection: Injection) -> None:
         """Put a frame in."""
@@ -143,7 +146,7 @@ class Network:
 
     # -- from place to place
 
-    def _then(self, step: Callable[[], None]) -> None:
+    def _then(self, step: Callable[[], None], delay_ns: int = 0) -> None:
         """Plan a step; it goes on along the way that led here."""
         way = self._way
 
@@ -155,7 +158,7 @@ class Network:
             step()
             self._way = ()  # what happens next, e.g. a packet-out, does not come from here
 
-        self.clock.plan(go)
+        self.clock.plan(go, delay_ns)
 
     def _enter(self, switch: Switch, frame: bytes, in_port: int, tunnel: Tunnel | None = None) -> None:
         here = (switch.name, in_port, frame)
@@ -185,14 +188,11 @@ class Network:
             self._then(partial(self._to_host, hypervisor, out.frame))
         elif len(out.frame) - _ETHERNET_BYTES <= self._mtu:
             self._see(PointKind.UNDERLAY, hypervisor, out.frame)
-            self._then(partial(self._on_wire, hypervisor, out.frame))
+            self._then(partial(self.wires.send, hypervisor, out.frame))
 
-    def _on_wire(self, sender: str, frame: bytes) -> None:
-        known = self._by_mac.get(frame[:6])
-        for hypervisor in [known] if known is not None else sorted(self.physical):
-            if hypervisor != sender:
-                self._see(PointKind.UNDERLAY, hypervisor, frame)
-                self._then(partial(self._enter, self.physical[hypervisor], frame, physical.UPLINK_OF_PORT))
+    def _arrive(self, hypervisor: str, frame: bytes) -> None:
+        self._see(PointKind.UNDERLAY, hypervisor, frame)
+        self._then(partial(self._enter, self.physical[hypervisor], frame, physical.UPLINK_OF_PORT))
 
     def _to_host(self, hypervisor: str, frame: bytes) -> None:
         """A frame for the hypervisor itself: its tunnel end's, or its own stack's."""

@@ -10,6 +10,7 @@ How links are read
 * A hypervisor that a link names hangs where its links say, and not on its site's switch.
 * Sites are meshed only if no written link, or chain of links over switches, joins two of them.
 * A name that is neither site nor hypervisor is a switch.
+* A hypervisor carries nobody else's traffic: no path leads over one.
 
 References: R. Tarjan, "Depth-First Search and Linear Graph Algorithms", 1972 (articulation points, bridges);
 K. Menger, 1927 (as many disjoint paths as the least cut has links); NIST SP 800-125B (path redundancy).
@@ -17,6 +18,7 @@ K. Menger, 1927 (as many disjoint paths as the least cut has links); NIST SP 800
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -75,8 +77,9 @@ def redundancy(underlay: Underlay, first: str, second: str) -> Redundancy:
     switches, and the one link of a hypervisor that has only one.
     """
     graph = draw(underlay)
+    others = set(underlay.hypervisors) - {*underlay.sites[first], *underlay.sites[second]}
     flow = nx.DiGraph()
-    for a, b in graph.edges:
+    for a, b in nx.restricted_view(graph, others, []).edges:
         unlimited = _own(graph, a, b)
         for pair in ((a, b), (b, a)):
             flow.add_edge(*pair, **({} if unlimited else {"capacity": 1}))  # no capacity: unlimited
@@ -95,15 +98,18 @@ def redundancy(underlay: Underlay, first: str, second: str) -> Redundancy:
 def single_points(underlay: Underlay) -> tuple[str, ...]:
     """Return every switch and link whose failure cuts some hypervisors off, in words, sorted."""
     graph = draw(underlay)
+    spine = _switches(graph)
+    joined = _joined_pairs(graph)
     switches = [
-        f"{graph.nodes[name]['kind']} {name}"
-        for name in nx.articulation_points(graph)
-        if graph.nodes[name]["kind"] != "hypervisor" and _cuts_off(graph, underlay, node=name)
+        f"{kind} {name}"
+        for name, kind in spine.nodes(data="kind")
+        if _joined_pairs(nx.restricted_view(graph, [name], [])) < joined
     ]
+    suspects = {*nx.bridges(spine), *(edge for edge in graph.edges if not spine.has_edge(*edge))}
     links = [
-        f"link {a} - {b}"
-        for a, b in (tuple(sorted(edge)) for edge in nx.bridges(graph))
-        if not _own(graph, a, b) and _cuts_off(graph, underlay, edge=(a, b))
+        "link " + " - ".join(sorted(edge))
+        for edge in suspects
+        if not _own(graph, *edge) and _joined_pairs(nx.restricted_view(graph, [], [edge])) < joined
     ]
     return tuple(sorted(switches) + sorted(links))
 
@@ -151,39 +157,42 @@ def _own(graph: nx.Graph, a: str, b: str) -> bool:
 
 def _separating(graph: nx.Graph, underlay: Underlay, first: str, second: str) -> Iterator[str]:
     pairs = list(product(underlay.sites[first], underlay.sites[second]))
-    for a, b in list(graph.edges):
-        if _own(graph, a, b):
-            continue
-        rest = graph.copy()
-        rest.remove_edge(a, b)
-        if not _all_joined(rest, pairs):
+    for a, b in graph.edges:
+        if not _own(graph, a, b) and not _all_joined(nx.restricted_view(graph, [], [(a, b)]), pairs):
             yield "link " + " - ".join(sorted((a, b)))
     for name, kind in graph.nodes(data="kind"):
         if kind == "hypervisor" or name in (first, second):
             continue
-        rest = graph.copy()
-        rest.remove_node(name)
-        if not _all_joined(rest, pairs):
+        if not _all_joined(nx.restricted_view(graph, [name], []), pairs):
             yield f"{kind} {name}"
 
 
+def _switches(graph: nx.Graph) -> nx.Graph:
+    """Return the part of a graph that carries other people's traffic."""
+    return graph.subgraph(name for name, kind in graph.nodes(data="kind") if kind != "hypervisor")
+
+
+def _reached(graph: nx.Graph) -> dict[str, frozenset[int]]:
+    """Return, for each hypervisor, which connected parts of the switches it hangs on."""
+    parts = {name: n for n, part in enumerate(nx.connected_components(_switches(graph))) for name in part}
+    return {
+        name: frozenset(parts[near] for near in graph[name] if near in parts)
+        for name, kind in graph.nodes(data="kind")
+        if kind == "hypervisor"
+    }
+
+
 def _all_joined(graph: nx.Graph, pairs: list[tuple[str, str]]) -> bool:
-    parts = {name: index for index, part in enumerate(nx.connected_components(graph)) for name in part}
-    return all(parts[a] == parts[b] for a, b in pairs)
+    reached = _reached(graph)
+    return all(reached[a] & reached[b] or graph.has_edge(a, b) for a, b in pairs)
 
 
-def _cuts_off(
-    graph: nx.Graph, underlay: Underlay, *, node: str | None = None, edge: tuple[str, str] | None = None
-) -> bool:
-    """Say whether hypervisors that reached one another no longer do."""
-    rest = graph.copy()
-    if node is not None:
-        rest.remove_node(node)
-    if edge is not None:
-        rest.remove_edge(*edge)
-    hypervisors = set(underlay.hypervisors)
-
-    def count(g: nx.Graph) -> int:
-        return sum(1 for part in nx.connected_components(g) if hypervisors & set(part))
-
-    return count(rest) > count(graph)
+def _joined_pairs(graph: nx.Graph) -> int:
+    """Count the pairs of hypervisors that reach one another."""
+    reached = _reached(graph)
+    alike = Counter(reached.values())
+    count = sum(n * (n - 1) // 2 for parts, n in alike.items() if parts)
+    count += sum(alike[a] * alike[b] for a, b in combinations(alike, 2) if a & b)
+    return count + sum(
+        1 for a, b in graph.edges if a in reached and b in reached and not reached[a] & reached[b]
+    )

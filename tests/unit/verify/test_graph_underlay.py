@@ -79,10 +79,14 @@ def test_a_direct_link_of_two_hypervisors_is_what_lies_between():
 
 def test_single_points_are_switches_and_links_that_cut_hypervisors_off():
     assert single_points(underlay(TWO)) == ("site east", "site west", "link east - west")
-    assert single_points(underlay(TWO, ("east", "west"), ("hv1", "west"), ("hv1", "east"))) == (
-        "site east",
-        "site west",
-    )
+
+
+def test_a_hypervisor_carries_nobody_elses_traffic():
+    """hv1 hangs on both sites' switches, and is no way around their link for the others."""
+    twice = underlay(TWO, ("east", "west"), ("hv1", "west"), ("hv1", "east"))
+    assert single_points(twice) == ("site east", "site west", "link east - west")
+    third = underlay(THREE, ("east", "west"), ("hv4", "west"), ("hv4", "east"))
+    assert redundancy(third, "east", "west").single_points == ("link east - west",)
 
 
 def test_a_switch_that_leads_nowhere_is_no_single_point():
