@@ -4,18 +4,19 @@ A router joins its networks pairwise and directly; an approved peering joins its
 network's own router with the first path.  Nothing is transitive: two networks that only meet in a third
 are apart.
 
-Read by:  `observe` (what a routed packet looks like at both ends) and `verify.graph` (which pairs are to be
-          apart).  Not by the compiler, whose reading of a scenario is its own.
+Read by:  `scenario` (what may then be claimed), `observe` (what a routed packet looks like at both ends) and
+          `verify.graph` (which pairs are to be apart).  Not by the compiler, whose reading of a scenario is
+          its own.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from sdn_lab.model.intent import RouterInterface, Scenario
+from sdn_lab.model.intent import Router, RouterInterface, Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,20 @@ def joined(scenario: Scenario) -> frozenset[tuple[str, str]]:
     return frozenset((min(pair), max(pair)) for pair in ways(scenario))
 
 
+def first_leg(routers: Iterable[Router], network: str) -> RouterInterface | None:
+    """Return where the router with the first path meets *network*, if one does."""
+    legs = ((r.path, leg) for r in routers for leg in r.interfaces if leg.network == network)
+    return min(legs, key=lambda found: found[0], default=("", None))[1]
+
+
+def legs_of(
+    routers: Sequence[Router], between: tuple[str, str]
+) -> tuple[RouterInterface, RouterInterface] | None:
+    """Return the two interfaces that a peering's packets go through, if there are two."""
+    one, other = (first_leg(routers, network) for network in between)
+    return None if one is None or other is None else (one, other)
+
+
 def _routed(scenario: Scenario) -> Iterator[Way]:
     for router in scenario.routers:
         for near, far in permutations(router.interfaces, 2):
@@ -60,11 +75,8 @@ def _routed(scenario: Scenario) -> Iterator[Way]:
 
 
 def _peered(scenario: Scenario) -> Iterator[Way]:
-    first: dict[str, RouterInterface] = {}
-    for router in sorted(scenario.routers, key=lambda r: r.path):
-        for leg in router.interfaces:
-            first.setdefault(leg.network, leg)
     for peering in scenario.peerings:
-        if peering.approved and all(network in first for network in peering.between):
-            for near, far in permutations(peering.between):
-                yield Way(through=peering.path, near=first[near], far=first[far])
+        legs = legs_of(scenario.routers, peering.between)
+        if peering.approved and legs is not None:
+            for near, far in permutations(legs):
+                yield Way(through=peering.path, near=near, far=far)

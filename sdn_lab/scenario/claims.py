@@ -5,11 +5,11 @@ what is dedicated are always derived; nobody has to ask for them.  Reachable, un
 come from ``intents``, whether or not the groups agree with them: a wish that they contradict is a violated
 claim, not a mistake in the file.
 
-Two networks are either isolated or joined on purpose (`scenario.joins`: a router, or a peering that both
+Two networks are either isolated or joined on purpose (`model.joined`: a router, or a peering that both
 sides approved).  Where they are joined, every ordered pair of their ports is exact, as within a network;
 what is joined by nobody is isolated, also where a third network is joined to both.
 
-Reads:    `Scenario`, `scenario.semantics`, `scenario.joins`.  Never imports `openflow`.
+Reads:    `Scenario`, `scenario.semantics`, `model.joined`.  Never imports `openflow`.
 Used by:  `lab`, which hands claims to every checker and probe.
 
 Ids are ``kind/objects[/protocol[/ports]]`` (design: decision 5) and sorted within each kind.
@@ -21,10 +21,10 @@ from itertools import combinations, permutations
 
 from sdn_lab.model.boundaries import worth_copying, worth_trying
 from sdn_lab.model.intent import Direction, PeeringRule, Port, PortRange, Protocol, Rule, Scenario, Wish
+from sdn_lab.model.joined import joined, ways
 from sdn_lab.model.traffic import ICMP, ICMPV6, Microflow, Traffic
 from sdn_lab.model.verdict import Claim, Kind
 from sdn_lab.scenario.grants import NUMBER, boxes, grant
-from sdn_lab.scenario.joins import joins_of, pairs_of
 from sdn_lab.scenario.semantics import Semantics, pair
 
 __all__ = ["boundaries", "claims", "group_boundaries", "pair"]
@@ -72,8 +72,8 @@ def group_boundaries(scenario: Scenario, source: Port, destination: Port) -> tup
 
 def _isolated(scenario: Scenario) -> list[Claim]:
     paths = sorted(n.path for n in scenario.networks)
-    joined = set(pairs_of(joins_of(scenario)))
-    return [_claim(Kind.ISOLATED, *two) for two in combinations(paths, 2) if two not in joined]
+    on_purpose = joined(scenario)
+    return [_claim(Kind.ISOLATED, *two) for two in combinations(paths, 2) if two not in on_purpose]
 
 
 def _exact(scenario: Scenario) -> list[Claim]:
@@ -82,7 +82,7 @@ def _exact(scenario: Scenario) -> list[Claim]:
     for port in scenario.ports:
         members[port.network].append(port)
     pairs = [pair for ports in members.values() for pair in permutations(ports, 2)]
-    for one, other in joins_of(scenario):
+    for one, other in ways(scenario):
         pairs.extend((s, d) for s in members[one] for d in members[other])
     return sorted(
         (

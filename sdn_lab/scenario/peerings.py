@@ -6,12 +6,12 @@ A peering with fewer approvals than it needs is valid, and closed: that is how a
 from __future__ import annotations
 
 from sdn_lab.model.intent import Network, Peering, PeeringRule, Protocol, Router
+from sdn_lab.model.joined import first_leg, legs_of
 from sdn_lab.scenario import format as format_
 from sdn_lab.scenario.complaint import quote
 from sdn_lab.scenario.document import Path
 from sdn_lab.scenario.format import is_broken
 from sdn_lab.scenario.groups import PORTED_WORDS, blame_ports, check_types, sorted_ranges
-from sdn_lab.scenario.joins import first_router, legs_of
 from sdn_lab.scenario.reading import Reading
 
 
@@ -68,7 +68,7 @@ def _check_routers(
     reading: Reading, between: tuple[str, str], path: Path, routers: tuple[Router, ...]
 ) -> None:
     """Complain of a side without a router, or of two gateways that have no family in common."""
-    legs = [first_router(routers, name) for name in between]
+    legs = [first_leg(routers, name) for name in between]
     for number, name in enumerate(between):
         tenant = reading.file.tenants[name.partition("/")[0]]
         refused = any(is_broken(router) for router in tenant.routers.values())

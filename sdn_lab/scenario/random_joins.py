@@ -27,8 +27,8 @@ from sdn_lab.model.intent import (
     RouterInterface,
     Underlay,
 )
+from sdn_lab.model.joined import legs_of
 from sdn_lab.scenario.derive import gateway_mac
-from sdn_lab.scenario.joins import legs_of
 
 _FIRST = {4: ip_network("10.0.0.0/24"), 6: ip_network("fd00:a::/64")}
 GATEWAYS = (5, 6, 9, 130, 253)  # hosts that no port has; one for each router of a network

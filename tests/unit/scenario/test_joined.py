@@ -5,11 +5,11 @@ from ipaddress import ip_address
 
 import pytest
 
+from sdn_lab.model.joined import joined
 from sdn_lab.model.traffic import ICMP, TCP, UDP, Microflow
 from sdn_lab.model.verdict import Kind
 from sdn_lab.scenario import loads, to_yaml
 from sdn_lab.scenario.claims import boundaries, claims, pair
-from sdn_lab.scenario.joins import joins_of, pairs_of
 
 WORLD = """
 version: 1
@@ -91,11 +91,7 @@ def ids(scenario, kind):
 
 
 def test_a_router_joins_its_networks_and_never_those_of_the_next_router(world):
-    assert pairs_of(joins_of(world)) == (
-        ("blue/api", "red/web"),
-        ("red/db", "red/log"),
-        ("red/db", "red/web"),
-    )
+    assert joined(world) == {("blue/api", "red/web"), ("red/db", "red/log"), ("red/db", "red/web")}
 
 
 def test_what_nobody_joins_is_isolated_and_what_is_joined_is_not(world):
@@ -307,3 +303,12 @@ def test_a_router_does_not_take_the_bare_path_of_a_port():
     text = WORLD.replace("r2: {interfaces", "w1: {interfaces")
     found = loads(text, "x.yaml")
     assert found.sources["red/w1"] == found.sources["port:red/w1"] != found.sources["router:red/w1"]
+
+
+def test_a_router_may_have_the_path_of_a_peering(world):
+    text = WORLD.replace("  blue:", "  peerings:").replace("blue", "peerings")
+    text = text.replace("r1: {interfaces: {api", "0: {interfaces: {api")
+    found = loads(text, "x.yaml")
+    assert [r.path for r in found.routers] == ["peerings/0", "red/r1", "red/r2"]
+    assert opens(found, "red/w1", "peerings/a1", "tcp/5000")
+    assert not opens(found, "red/w1", "peerings/a1", "tcp/80")
