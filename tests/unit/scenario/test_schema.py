@@ -11,6 +11,7 @@ from sdn_lab.scenario.complaint import Complaints
 from sdn_lab.scenario.generator import GENERATOR, written_by
 from sdn_lab.scenario.yaml_reader import read
 
+from .test_joined import WORLD
 from .test_load import FULL
 
 SCHEMA = json_schema()
@@ -82,13 +83,15 @@ def test_shipped_scenarios_are_valid(name):
     assert valid(SCHEMA, plain(text))
 
 
-def test_every_form_is_valid():
-    assert valid(SCHEMA, plain(FULL))
+@pytest.mark.parametrize("text", [FULL, WORLD], ids=["full", "joined"])
+def test_every_form_is_valid(text):
+    assert valid(SCHEMA, plain(text))
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_random_scenarios_are_valid(seed):
-    assert valid(SCHEMA, plain(to_yaml(random_scenario(seed))))
+    for joined in (False, True):
+        assert valid(SCHEMA, plain(to_yaml(random_scenario(seed, joined=joined, broadcast=joined))))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,7 @@ def test_random_scenarios_are_valid(seed):
             "SCN009-never",
         ),
         *("SCN007-null-is-not-everything", "SCN010-names", "SCN011-words", "SCN011-remote", "SCN014-mac"),
-        *("SCN021-vni", "SCN036-icmp-type"),
+        *("SCN021-vni", "SCN036-icmp-type", "SCN052-another-tenants-network"),
     ],
 )
 def test_wrong_shapes_are_not(name):
