@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sdn_lab import __version__
-from sdn_lab.cli import labs, verbs
+from sdn_lab.cli import labs, papers, verbs
 from sdn_lab.model.diagnostic import Diagnostic, InputError
 
 VERBS = (
-    "run", "up", "status", "check", "down", "compile", "validate", "schema", "doctor", "list",
+    "run", "up", "status", "check", "down", "graph", "compile", "validate", "schema", "doctor", "list",
 )  # fmt: skip
 BACKENDS = ("sim", "mininet")
 METHODS = ("graph", "probe", "drift")
-FORMATS = ("text", "json", "junit")
+FORMATS = ("text", "json", "junit", "png")
 
 _LATER_VERBS = {
-    "apply", "exec", "shell", "capture", "prove", "trace", "graph", "compare-steering",
+    "apply", "exec", "shell", "capture", "prove", "trace", "compare-steering",
 }  # fmt: skip
 _LATER_METHODS = {"proof"}
-_LATER_FORMATS = {"sarif", "html", "md", "png"}
+_LATER_FORMATS = {"sarif", "html", "md"}
 _LATER_FLAGS = {
     "--ryu": "another Ryu than os-ken",
     "--datapath": "another datapath than netdev",
@@ -80,6 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     _judging(run, METHODS)
     run.add_argument("--pcap-dir", type=Path, metavar="DIR", help="write the packets behind every violation")
     _living(words)
+
+    graph = words.add_parser("graph", help="draw who runs where, and what joins whom")
+    graph.set_defaults(verb=papers.graph)
+    _settings(graph)
+    graph.add_argument("scenario")
+    graph.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=".png or .svg")
 
     compile_ = words.add_parser("compile", help="write one file of flow entries for each hypervisor")
     compile_.set_defaults(verb=verbs.compile_)
@@ -151,7 +157,7 @@ def _judging(parser: argparse.ArgumentParser, methods: tuple[str, ...] | None) -
     parser.add_argument("--methods", type=_methods, default=methods, metavar="M,M", help=", ".join(METHODS))
     parser.add_argument(
         "--report", type=_report, action="append", default=[], metavar="FORMAT=FILE",
-        help="json, junit or text; may be repeated",
+        help="json, junit or text, or png=DIR; may be repeated",
     )  # fmt: skip
 
 

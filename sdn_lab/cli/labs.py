@@ -8,6 +8,7 @@ import sys
 import time
 from typing import Any
 
+from sdn_lab.cli import papers
 from sdn_lab.model.diagnostic import LabError
 
 _DOWN_S = 40.0
@@ -81,19 +82,16 @@ def _watch(name: str) -> int:
 def check(words: argparse.Namespace) -> int:
     """Judge the lab as it is now."""
     from sdn_lab.cli.progress import Progress
-    from sdn_lab.cli.verbs import writable
     from sdn_lab.report import REPORTERS
     from sdn_lab.resident.client import ask, choose
     from sdn_lab.resident.values import loads
 
-    for _, path in words.report:
-        writable(path)
+    papers.prepare(words.report)
     with Progress() as progress:
         answer = ask(choose(words.name), "check", progress, methods=words.methods)
     report, scenario = (loads(frame) for frame in answer["frames"])
     REPORTERS["text"].print(report, scenario, sys.stdout)
-    for name, path in words.report:
-        REPORTERS[name].write(report, scenario, path)
+    papers.write(words.report, report, scenario)
     return int(report.exit)
 
 

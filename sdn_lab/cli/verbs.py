@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sdn_lab.cli import papers
 from sdn_lab.model.diagnostic import Diagnostic, InputError
 from sdn_lab.model.intent import Scenario
 
@@ -22,8 +23,7 @@ def run(words: argparse.Namespace) -> int:
 
     refuse_both(words)
     scenario = load_scenario(words.scenario, words.settings)
-    for _, path in words.report:
-        writable(path)
+    papers.prepare(words.report)
     options = lab.Options(
         backend=words.backend,
         methods=words.methods,
@@ -35,8 +35,7 @@ def run(words: argparse.Namespace) -> int:
     with Progress() as progress:
         report = lab.run(scenario, options, progress)
     REPORTERS["text"].print(report, scenario, sys.stdout)
-    for name, path in words.report:
-        REPORTERS[name].write(report, scenario, path)
+    papers.write(words.report, report, scenario)
     return report.exit
 
 

@@ -6,7 +6,7 @@
 | | networks, and what joins them on purpose | `networks` |
 | matrix | who may talk to whom, what is isolated, what leaked | `isolation` |
 
-``--report png=DIR`` writes both (`PngReporter`), ``sdn-lab graph SCENARIO -o FILE`` the topology (`draw`).
+``--report png=DIR`` writes both (`PngReporter`), ``sdn-lab graph SCENARIO -o FILE`` the topology.
 
 matplotlib is an optional extra and lives in this package; nothing outside imports it, and nothing here is
 imported before somebody wants a picture.  Colours are Okabe and Ito's, which the colour-blind can tell apart,
@@ -31,10 +31,6 @@ class PngReporter:
 
     name: ClassVar[str] = "png"
 
-    def ready(self) -> None:
-        """Raise ApparatusError if pictures cannot be drawn here."""
-        _drawing()
-
     def write(self, report: Report, scenario: Scenario | None, path: Path) -> None:
         """Write the pictures into the folder *path*, and make it if need be; none without a scenario."""
         if scenario is None:
@@ -42,6 +38,11 @@ class PngReporter:
         path.mkdir(parents=True, exist_ok=True)
         save(topology(scenario), path / "topology.png")
         save(matrix(report, scenario), path / "matrix.png")
+
+
+def ready() -> None:
+    """Raise ApparatusError if pictures cannot be drawn here."""
+    _drawing()
 
 
 def topology(scenario: Scenario) -> Any:

@@ -6,7 +6,7 @@ import pytest
 
 from sdn_lab.cli import main
 
-LATER = ["apply", "exec", "shell", "capture", "prove", "trace", "graph"]
+LATER = ["apply", "exec", "shell", "capture", "prove", "trace"]
 
 
 @pytest.mark.parametrize("verb", LATER)
@@ -23,7 +23,6 @@ def test_a_verb_of_a_later_issue_is_refused_as_not_yet(verb: str, capsys: pytest
         ["--datapath=system"],
         ["--methods", "graph,proof"],
         ["--report", "sarif=x"],
-        ["--report", "png=x"],
     ],
     ids=" ".join,
 )
@@ -45,6 +44,11 @@ def test_a_flag_of_a_later_issue_is_refused_as_not_yet(
         (["run", "overlap", "--methods", ","], "names no method"),
         (["run", "overlap", "--report", "json"], "FORMAT=FILE"),
         (["run", "overlap", "--report", "json=no/such/folder/x.json"], "folder that exists"),
+        (["run", "overlap", "--report", "png=no/such/folder"], "a new one in a folder"),
+        (["run", "overlap", "--report", "png=pyproject.toml"], "cannot write pictures"),
+        (["graph", "overlap", "-o", "x.jpg"], "end it in .png or .svg"),
+        (["graph", "overlap", "-o", "no/such/folder/x.png"], "folder that exists"),
+        (["graph", "overlap"], "-o"),
         (["run", "overlap", "--flows", "x", "--controller", "vlan"], "exclude each other"),
         (["run", "overlap", "--flows", "no/such/folder"], "there is no folder"),
         (["run", "overlap", "--controller", "no_such_app"], "there is no controller 'no_such_app'"),
