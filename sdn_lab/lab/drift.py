@@ -12,7 +12,8 @@ Invariants
 ----------
 1.  Judging only looks.  Nothing is ever put right before somebody asks for `revert`: a table that was
     broken is to be found, not hidden.
-2.  `revert` believes nobody: it takes another snapshot, and what still differs is in what it returns.
+2.  What came in by a hole ends with it: a flow that the tracker knows would pass for ever (``+est``).
+3.  `revert` believes nobody: it takes another snapshot, and what still differs is in what it returns.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 from sdn_lab.backends.as_built import as_built
 from sdn_lab.control import drift
 from sdn_lab.control.apps import DEFAULT, REPLAY
+from sdn_lab.lab.established import outlawed
 from sdn_lab.model.verdict import Claim, Difference, Kind, Verdict
 from sdn_lab.openflow.cookie import encode
 from sdn_lab.openflow.entry import FlowEntry, Origin, Tables
@@ -38,10 +40,20 @@ REVERT_MS = 60_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reverted:
-    """What `revert` undid, and what it could not."""
+    """What `revert` undid, what it could not, and how many tracked flows it ended."""
 
     undone: tuple[Difference, ...]
     left: tuple[Difference, ...]
+    forgotten: int = 0
+
+    def __str__(self) -> str:
+        lines = [f"{_number(self.undone)} undone" if self.undone else "nothing had drifted"]
+        lines += [f"  {difference}" for difference in self.undone]
+        if self.forgotten:
+            lines.append(f"{self.forgotten} established flows ended that the scenario does not allow")
+        if self.left:
+            lines += [f"{_number(self.left)} LEFT", *(f"  {difference}" for difference in self.left)]
+        return "\n".join(lines)
 
 
 def claims(lab: Lab) -> tuple[Claim, ...]:
@@ -86,11 +98,27 @@ def revert(lab: Lab) -> Reverted:
     found = _differences(judge(lab, lab.backend.snapshot()))
     touched = {difference.datapath for difference in found}
     lab.backend.restore(sorted(touched))
+    forgotten = 0
     if touched & lab.program.tables.keys():
         lab.controller.push(lab.program)
         lab.controller.wait_confirmed(timeout_ms=REVERT_MS, progress=lab.phases.progress)
+        lab.backend.take_effect()
+        forgotten = _end_flows(lab)
     left = _differences(judge(lab, lab.backend.snapshot())) if found else ()
-    return Reverted(undone=tuple(d for d in found if d not in left), left=left)
+    return Reverted(undone=tuple(d for d in found if d not in left), left=left, forgotten=forgotten)
+
+
+def _end_flows(lab: Lab) -> int:
+    """Forget the tracked flows that the scenario does not allow; say how many there were.
+
+    Tables that somebody else wrote may allow others, and only their author knows which.
+    """
+    if lab.app != DEFAULT:
+        return 0
+    forbidden = tuple(outlawed(lab.scenario, lab.assignment, lab.backend.tracked()))
+    if forbidden:
+        lab.backend.forget(forbidden, ())
+    return len(forbidden)
 
 
 def explainer(lab: Lab) -> Callable[[FlowEntry], str]:
@@ -112,3 +140,7 @@ def explainer(lab: Lab) -> Callable[[FlowEntry], str]:
 
 def _differences(verdicts: Sequence[Verdict]) -> tuple[Difference, ...]:
     return tuple(difference for verdict in verdicts for difference in verdict.differences)
+
+
+def _number(differences: Sequence[Difference]) -> str:
+    return f"{len(differences)} difference{'' if len(differences) == 1 else 's'}"

@@ -21,6 +21,7 @@ from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import Scenario
 from sdn_lab.model.verdict import Difference, Drift, Kind, Status
 from sdn_lab.openflow.entry import Bucket, Group, GroupType, Tables
+from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.text import parse_flows
 from sdn_lab.scenario import find, load
 from tests.unit.lab.edits import Edit, draw
@@ -125,6 +126,31 @@ def test_a_foreign_entry_names_what_it_answers_in_place_of(lab: Lab, scenario: S
     assert difference.drift is Drift.FOREIGN
     assert difference.betrays.startswith("answers in place of ")
     assert "overlap.yaml:" in difference.betrays or "platform" in difference.betrays
+
+
+def test_a_flow_that_was_opened_through_a_hole_ends_with_it(lab: Lab) -> None:
+    """The rule of the victim's port lets 80 in, and 22 once somebody has edited it."""
+    assert isinstance(lab.backend, SimLab)
+    port = lab.assignment.locate("red/vm3")[1].of_port
+    [open_22] = [
+        replace(entry, match=Match.from_tests({**entry.match.as_mapping(), "tcp_dst": (22, 0xFFFF)}))
+        for entry in held(lab, "hv2")
+        if entry.match.exact("tcp_dst") == 80
+        and entry.match.exact("eth_type") == 0x0800
+        and entry.match.exact("reg5") == port
+    ]
+    assert not lab.backend.tcp_connect("red/vm1", "red/vm3", 22)
+    edit(lab, "hv2", (*held(lab, "hv2"), open_22))
+    assert lab.backend.tcp_connect("red/vm1", "red/vm3", 22)
+
+    reverted = lab.revert()
+
+    assert [d.drift for d in reverted.undone] == [Drift.FOREIGN]
+    assert reverted.forgotten >= 1
+    assert not [flow for flow in lab.backend.tracked() if flow.flow.dst_l4 == 22]
+    assert str(reverted).startswith("1 difference undone\n  hv2 table ")
+    assert lab.revert().undone == ()
+    assert str(lab.revert()) == "nothing had drifted"
 
 
 def test_two_edits_in_two_datapaths_are_two_differences(lab: Lab) -> None:
