@@ -82,6 +82,7 @@ class World:
         self._samples: dict[tuple[str, str, int], tuple[IPAddress, IPAddress, int, int] | None] = {}
         self._most_open: dict[tuple[str, int], list[tuple[int, int]]] = {}
         self._boundaries: dict[tuple[str, str, int], tuple[int, ...]] = {}
+        self._admits: dict[tuple[str, int], set[int]] = {}
         self._ids = {(claim.kind, claim.objects): claim.id for claim in claims}
         self._semantics = {
             claim.objects: claim.semantics
@@ -207,11 +208,21 @@ class World:
             edges |= (
                 edges_of(said.egress, protocol) | edges_of(said.reverse_egress, protocol)
             ) - OF_EVERYTHING
+            if src.network != dst.network:  # what a router or a peering must not open, the groups might
+                edges |= self._admitted(dst, protocol)
             for claim in self._wishes.get((src.path, dst.path), ()):
                 edges |= edges_of(claim.traffic or Traffic(), protocol)
             known = tuple(sorted(e for e in edges if 0 <= e <= 65535))
             self._boundaries[src.path, dst.path, protocol] = known
         return known
+
+    def _admitted(self, dst: Port, protocol: int) -> set[int]:
+        """Return the edges of what *dst* admits from anybody."""
+        key = (dst.path, protocol)
+        if key not in self._admits:
+            said = (self.semantics(src, dst).new for src in self.neighbours(dst))
+            self._admits[key] = {edge for new in said for edge in edges_of(new, protocol)}
+        return self._admits[key]
 
     def planted(self, src: Port, dst: Port) -> tuple[int, ...]:
         """Return L4 ports from the dumped tables to try from *src* to *dst*.

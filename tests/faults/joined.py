@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from sdn_lab.compiler.pipeline import DELIVER, FORWARD, SOURCE_IP, SOURCE_NEIGHBOUR
+from sdn_lab.compiler.pipeline import (
+    COPIES,
+    DELIVER,
+    FORWARD,
+    INGRESS_TRACK,
+    NEIGHBOURS,
+    OUTPUT,
+    PEERING,
+    ROUTE,
+    SOURCE_IP,
+    SOURCE_NEIGHBOUR,
+    Table,
+)
 from sdn_lab.model.intent import IPAddress
-from sdn_lab.openflow.action import Action, DecTtl, SetField
-from sdn_lab.openflow.entry import Program
-from tests.faults.broken_by_hand import World
+from sdn_lab.openflow.action import IN_PORT, Action, DecTtl, Output, Resubmit, SetField
+from sdn_lab.openflow.entry import FlowEntry, Program
+from tests.faults.broken_by_hand import World, acting, rewritten, without
 from tests.faults.planting import Change, Fault, also, loosened, planted, to
 
 ROOMS = str(Path(__file__).with_name("rooms.yaml"))
@@ -87,6 +101,100 @@ def spread(w: World) -> Program:
     return also("hv1", entry)(w)
 
 
+def unlike(hypervisor: str, table: Table, origin: str, left_out: type | str) -> Change:
+    """Leave actions out of *origin*'s entries: those of a type, or those that set a field."""
+
+    def missing(action: Action) -> bool:
+        return type(action) is left_out or (isinstance(action, SetField) and action.field == left_out)
+
+    def edit(e: FlowEntry) -> Iterable[FlowEntry]:
+        yield acting(e, *(a for a in e.instructions.apply if not missing(a)))
+
+    return lambda w: w.edited(hypervisor, table, origin, edit)
+
+
+def unanswered(w: World) -> Program:
+    return w.edited("hv1", NEIGHBOURS, "red/r1", lambda _: [])
+
+
+def answered_with_another_mac(w: World) -> Program:
+    return w.edited("hv1", NEIGHBOURS, "red/r1", lambda e: [rewritten(e, "arp_sha", 0x02AABBCCDDEE)])
+
+
+def under_the_wrong_vni(w: World) -> Program:
+    web = w.vni("red/web")
+
+    def edit(e: FlowEntry) -> Iterable[FlowEntry]:
+        yield rewritten(e, "tun_id", web) if e.match.exact("metadata") == web else e
+
+    return w.edited("hv1", ROUTE, "red/r1", edit)
+
+
+def led_by_any_gateway(w: World) -> Program:
+    """Whichever router's MAC of db it is sent to, what is for ops is routed there."""
+    return loosened("hv1", ROUTE, "red/r2", "eth_dst", only={"metadata": w.vni("red/db")})(w)
+
+
+def without_state(hypervisor: str) -> Change:
+    """The far side of the peering may open connections too."""
+
+    def edit(e: FlowEntry) -> Iterable[FlowEntry]:
+        yield without(e, "ct_state") if e.match.get("ct_state") else e
+
+    return lambda w: w.edited(hypervisor, PEERING, "peerings/0", edit)
+
+
+def any_port_of_the_peering(w: World) -> Program:
+    def edit(e: FlowEntry) -> Iterable[FlowEntry]:
+        yield without(e, "tcp_dst") if e.match.get("tcp_dst") else e
+
+    return w.edited("hv1", PEERING, "peerings/0", edit)
+
+
+def no_answers_over_the_peering(w: World) -> Program:
+    return w.edited("hv1", PEERING, "peerings/0", lambda e: [] if e.match.get("ct_state") else [e])
+
+
+def copied_past_the_groups(w: World) -> Program:
+    def edit(e: FlowEntry) -> Iterable[FlowEntry]:
+        to_output = (
+            replace(a, table=OUTPUT.id) if isinstance(a, Resubmit) else a for a in e.instructions.apply
+        )
+        yield acting(e, *to_output)
+
+    return w.edited("hv1", COPIES, "red/db", edit)
+
+
+def one_copy_too_few(w: World) -> Program:
+    return w.edited("hv2", COPIES, "red/db", lambda e: [acting(e)])
+
+
+def unicast_is_copied(w: World) -> Program:
+    """What is for db1 is handed to the table that makes copies."""
+    tests = {"metadata": w.vni("red/db"), "eth_dst": mac(w.scenario.port("red/db1").mac), "eth_type": 0x0800}
+    return also("hv1", planted(DELIVER.id, (), goto=COPIES.id, **tests))(w)
+
+
+def own_copy(w: World) -> Program:
+    """The sender's own copy passes, and goes back to where it came from."""
+    first = w.edited("hv1", INGRESS_TRACK, "red/db", lambda _: [])
+    own = w.of_port("red/db1")
+    entry = planted(OUTPUT.id, (Output(of_port=IN_PORT),), in_port=own, reg5=own)
+    return also("hv1", entry)(replace(w, program=first))
+
+
+def discovery_is_routed(w: World) -> Program:
+    """Neighbour discovery through the gateway of web is delivered to db1, whose groups nobody asks."""
+    tests = {
+        "metadata": w.vni("red/web"),
+        "eth_dst": gateway(w, "red/r1", "red/web"),
+        "eth_type": 0x86DD,
+        "ip_proto": 58,
+        "icmpv6_type": 136,
+    }
+    return also("hv1", planted(FORWARD.id, to(w, "red/db1"), **tests))(w)
+
+
 def in_rooms(family: str, name: str, breaks: str, change: Change) -> Fault:
     return Fault(family=family, name=name, breaks=breaks, change=change, scenario=ROOMS)
 
@@ -141,6 +249,48 @@ FAULTS: tuple[Fault, ...] = (
         "no_spoofing/red/web1",
         loosened("hv1", SOURCE_NEIGHBOUR, "red/web1", "nd_target", only={"icmpv6_type": 136}),
     ),
+    in_rooms("REACH-08", "the gateway does not answer", "exact/red/web1/red/db1", unanswered),
+    in_rooms(
+        "REACH-08", "the gateway answers with another's MAC", "clean/red/web1", answered_with_another_mac
+    ),
+    in_rooms(
+        "REACH-08",
+        "a gateway answers whoever asks in another's name",
+        "no_spoofing/red/web1",
+        loosened("hv1", SOURCE_NEIGHBOUR, "red/web1", "arp_spa", only={"arp_op": 1}),
+    ),
+    in_rooms(
+        "REACH-08",
+        "routing takes nothing off the TTL",
+        "clean/red/db1",
+        unlike("hv1", ROUTE, "red/r1", DecTtl),
+    ),
+    in_rooms(
+        "REACH-08",
+        "the sender's MAC is carried into the other network",
+        "clean/red/db2",
+        unlike("hv1", ROUTE, "red/r1", "eth_src"),
+    ),
+    in_rooms(
+        "REACH-08", "what is routed is sent under its sender's VNI", "clean/red/web1", under_the_wrong_vni
+    ),
+    in_rooms(
+        "REACH-08", "any gateway leads to any joined network", "exact/red/db1/red/ops1", led_by_any_gateway
+    ),
+    in_rooms(
+        "REACH-08",
+        "a forged address goes through the gateway",
+        "no_spoofing/red/web1",
+        loosened("hv1", SOURCE_IP, "red/web1", "ipv4_src"),
+    ),
+    in_rooms("REACH-08", "neighbour discovery is routed", "exact/red/web1/red/db1", discovery_is_routed),
+    in_rooms("FW-03", "a peering opens every port", "exact/red/web1/blue/api1", any_port_of_the_peering),
+    in_rooms("FW-03", "a peering opens both ways", "exact/blue/api2/red/web1", without_state("hv1")),
+    in_rooms("FW-08", "no answer comes back", "exact/blue/api2/red/web1", no_answers_over_the_peering),
+    in_rooms("REACH-03", "copies are made past the groups", "exact/red/db1/red/db3", copied_past_the_groups),
+    in_rooms("REACH-03", "a member has no copy", "exact/red/db1/red/db2", one_copy_too_few),
+    in_rooms("REACH-03", "the sender has a copy", "clean/red/db1", own_copy),
+    in_rooms("REACH-07", "a unicast is replicated", "no_sniffing/red/db4", unicast_is_copied),
     in_rooms(
         "REACH-03",
         "broadcast goes to a joined network too",

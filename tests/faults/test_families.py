@@ -27,7 +27,9 @@ from sdn_lab.scenario.claims import claims
 from sdn_lab.verify.probe import judge
 from tests.faults.broken_by_hand import World
 from tests.faults.direct import DirectLab
-from tests.faults.families import FAULTS, Fault
+from tests.faults.families import FAULTS
+from tests.faults.joined import ROOMS
+from tests.faults.planting import Fault
 
 
 @cache
@@ -72,7 +74,7 @@ def test_every_family_has_a_negative_control() -> None:
     assert {probe.name for probe in PROBES} == {fault.family for fault in FAULTS}
 
 
-@pytest.mark.parametrize("scenario", ["overlap", "micro_segments"])
+@pytest.mark.parametrize("scenario", ["overlap", "micro_segments", ROOMS])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_sound_tables_hold_in_every_claim(scenario: str, seed: int) -> None:
     world = sound(scenario)
@@ -82,9 +84,10 @@ def test_sound_tables_hold_in_every_claim(scenario: str, seed: int) -> None:
     assert {v.claim: v.reason for v in verdicts if v.status is not Status.HOLDS} == {}
 
 
+@pytest.mark.parametrize("joined", [False, True])
 @pytest.mark.parametrize("seed", range(12))
-def test_sound_tables_of_random_scenarios_raise_no_alarm(seed: int) -> None:
-    scenario = random_scenario(seed)
+def test_sound_tables_of_random_scenarios_raise_no_alarm(seed: int, joined: bool) -> None:
+    scenario = random_scenario(seed, joined=joined, broadcast=joined)
     assignment = assign(scenario)
     world = World(scenario=scenario, assignment=assignment, program=compile_scenario(scenario, assignment))
 
