@@ -98,8 +98,9 @@ def _listen(host: str, l4_port: int) -> socket.socket:
         ) from error
 
 
-def _want(tables: dict[str, Any], generation: int) -> None:
-    site.want({int(dpid, 16): unpack_tables(packed) for dpid, packed in tables.items()}, generation)
+def _want(tables: dict[str, Any], generation: int, *, least: bool = False) -> None:
+    wanted = {int(dpid, 16): unpack_tables(packed) for dpid, packed in tables.items()}
+    site.want(wanted, generation, least=least)
 
 
 class _Running:
@@ -120,11 +121,11 @@ class _Running:
         self._rest.settle()
         site.tell(event="settled", n=n)
 
-    def _program(self, facts: dict[str, Any], tables: dict[str, Any], generation: int) -> None:
+    def _program(self, facts: dict[str, Any], tables: dict[str, Any], generation: int, least: bool) -> None:
         from sdn_lab.control.console import ProgramChanged  # noqa: PLC0415 (the framework loads late: see _start)
 
         site.load(facts)
-        _want(tables, generation)
+        _want(tables, generation, least=least)
         for app in self._apps.values():
             if ProgramChanged in app.event_handlers:
                 app.send_event(app.name, ProgramChanged())

@@ -131,8 +131,15 @@ class Controller:
         )
         self._wait(lambda: self._ready, _START_S, "to start")
 
-    def push(self, program: Program) -> None:
-        """Want *program* from now on; `wait_confirmed` waits for it.  For apps that push."""
+    def push(self, program: Program, *, least: bool = False) -> None:
+        """Want *program* from now on; `wait_confirmed` waits for it.  For apps that push.
+
+        *least* trusts that datapaths hold what they confirmed last, and touches nothing else (`Pusher`).
+        """
+        told = program
+        if least and self._program is not None:
+            before = self._program.tables
+            told = Program(tables={n: t for n, t in program.tables.items() if before.get(n) != t})
         with self._changed:
             self._program = program
             self._generation += 1
@@ -140,8 +147,9 @@ class Controller:
         self._send(
             command="program",
             facts=facts_of(self._scenario, self._assignment),
-            tables=self._pack(program),
+            tables=self._pack(told),
             generation=self._generation,
+            least=least,
         )
 
     def move_to(self, scenario: Scenario, assignment: Assignment) -> None:

@@ -6,22 +6,36 @@ by their transaction ids, and after the last part `Dump.tables` is what the data
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sdn_lab.openflow import codec
 from sdn_lab.openflow.entry import FlowEntry, Group, Tables
 
+_ALL_BITS = (1 << 64) - 1
+
+Slice = tuple[int, int]
+"""The entries of one table with one cookie."""
+
 
 class Dump:
-    """One dump of one datapath, asked for when it is made."""
+    """One dump of one datapath, asked for when it is made: of all, or of some *slices*, without groups."""
 
-    def __init__(self, datapath: Any) -> None:
-        parser = datapath.ofproto_parser
+    def __init__(self, datapath: Any, slices: Collection[Slice] | None = None) -> None:
+        ofproto, parser = datapath.ofproto, datapath.ofproto_parser
         self._datapath = datapath
         self._entries: list[FlowEntry] = []
         self._groups: list[Group] = []
         self._waiting: set[int] = set()
-        for request in (parser.OFPFlowStatsRequest(datapath), parser.OFPGroupDescStatsRequest(datapath)):
+        requests = [
+            parser.OFPFlowStatsRequest(
+                datapath, 0, table_id, ofproto.OFPP_ANY, ofproto.OFPG_ANY, cookie, _ALL_BITS
+            )
+            for table_id, cookie in sorted(slices or ())
+        ]
+        if slices is None:
+            requests = [parser.OFPFlowStatsRequest(datapath), parser.OFPGroupDescStatsRequest(datapath)]
+        for request in requests:
             self._waiting.add(datapath.set_xid(request))
             datapath.send_msg(request)
 

@@ -5,8 +5,9 @@ To the process (``command``) on its standard input, from it (``event``) on its s
     begin     facts, tables, generation, identity
                                          the first line: the inventory (`control.site`), and as below;
                                          *identity*: the controller's `tls.Identity`, or null for plain TCP
-    program   facts, tables: {dpid: tables}, generation
-                                         what every datapath should hold; replaces the one before
+    program   facts, tables: {dpid: tables}, generation, least
+                                         what every datapath should hold; replaces the one before.  *least*:
+                                         only of those whose tables change, and what was confirmed is trusted
     settle    n                          answer ``settled`` once nothing is left to do
     dump      dpid                       answer ``dumped`` with what the datapath says it holds
 

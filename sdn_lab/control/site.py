@@ -57,6 +57,8 @@ class Site:
         self._wanted: dict[int, Tables] = {}
         self.generation = 0
         """Which program is wanted: the lab counts them, so that it knows what a confirmation is of."""
+        self.least = False
+        """Whether a datapath is taken to hold what it confirmed last: see `Pusher`."""
         self.networks: tuple[str, ...] = ()
         self.pushes = False
         """Whether an app has a `Pusher`: only then does anything get confirmed."""
@@ -77,10 +79,10 @@ class Site:
             for dpid, fact in facts["datapaths"].items()
         }
 
-    def want(self, tables: Mapping[int, Tables], generation: int) -> None:
-        """Replace what the datapaths should hold."""
-        self._wanted = dict(tables)
-        self.generation = generation
+    def want(self, tables: Mapping[int, Tables], generation: int, *, least: bool = False) -> None:
+        """Replace what the datapaths should hold; with *least*, only what these ones should."""
+        self._wanted = {**(self._wanted if least else {}), **tables}
+        self.generation, self.least = generation, least
 
     def place(self, dpid: int) -> Place:
         """Return what is known of a datapath.  Raises KeyError for one that is not of this lab."""

@@ -36,7 +36,7 @@ from sdn_lab.lab.timing import Phases
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.diagnostic import Diagnostic, InputError, LabError
 from sdn_lab.model.intent import Link, Port, Scenario
-from sdn_lab.model.succession import Name, Succession, succeed, succession
+from sdn_lab.model.succession import Name, succeed, succession
 from sdn_lab.openflow.entry import Program
 from sdn_lab.openflow.meet import meet, met_once
 
@@ -84,15 +84,7 @@ class Applied:
 def apply(lab: Lab, scenario: Scenario) -> Applied:
     """Change *lab* to *scenario*.  Raises InputError, with the lab as it was, or LabError, with it closed."""
     refuse(lab, scenario)
-    phases = Phases(lab.phases.progress)
-    with phases.phase("compile"):
-        assignment = _numbered(lab, scenario)
-        program = compile_scenario(scenario, assignment)
-        todo = succession(lab.scenario, lab.assignment, scenario, assignment)
-        agreed = meet(lab.program, program)
-        tunnels = {name: d.tunnel_of_port for name, d in assignment.datapaths.items()}
-        direct = not todo and not lab.closed and met_once(lab.program, program, tunnels)
-    return _Change(lab, phases, lab.assignment, todo).carry_out(scenario, assignment, agreed, program, direct)
+    return _Change(lab, scenario).carry_out()
 
 
 def refuse(lab: Lab, scenario: Scenario) -> None:
@@ -121,45 +113,51 @@ def refuse(lab: Lab, scenario: Scenario) -> None:
 
 
 class _Change:
-    """One change under way."""
+    """One change: worked out when it is made, then carried out."""
 
-    def __init__(self, lab: Lab, phases: Phases, old: Assignment, todo: Succession) -> None:
-        self._lab, self._phases, self._old, self._todo = lab, phases, old, todo
+    def __init__(self, lab: Lab, scenario: Scenario) -> None:
+        self._lab, self._scenario = lab, scenario
+        self._phases = Phases(lab.phases.progress)
+        self._old, self._held = lab.assignment, lab.program
+        self._doubtful = bool(lab.closed)  # after a failure, what the datapaths hold is to be looked at
         self._sent = {"added": 0, "modified": 0, "deleted": 0}
-        self._tracked = self._forgotten = 0
+        with self._phases.phase("compile"):
+            self._assignment = _numbered(lab, scenario)
+            self._program = compile_scenario(scenario, self._assignment)
+            self._todo = succession(lab.scenario, self._old, scenario, self._assignment)
+            tunnels = {name: d.tunnel_of_port for name, d in self._assignment.datapaths.items()}
+            self._direct = (
+                not self._todo and not self._doubtful and met_once(self._held, self._program, tunnels)
+            )
 
-    def carry_out(
-        self, scenario: Scenario, assignment: Assignment, agreed: Program, program: Program, direct: bool
-    ) -> Applied:
-        """Do it.  Until it is done the lab counts as closed, and *agreed* as what it should hold."""
+    def carry_out(self) -> Applied:
+        """Do it.  Until it is done the lab counts as closed."""
         lab = self._lab
-        lab.become(scenario, assignment, agreed)
         lab.closed = "a change is under way"
-        lab.controller.move_to(scenario, assignment)
-        if direct:
+        lab.controller.move_to(self._scenario, self._assignment)
+        if self._direct:
             with self._step("push"):
-                self._push(program)
+                self._push(self._program)
         else:
             with self._step("close"):
-                self._push(agreed)
-            with self._step("attach"):
-                lab.backend.change(scenario, assignment)
+                self._push(meet(self._held, self._program))
+        with self._step("attach"):
+            lab.backend.change(self._scenario, self._assignment)
         with self._step("judge flows"):
-            self._judge_flows(scenario, assignment)
-        if not direct:
+            tracked, forgotten = self._judge_flows()
+        if not self._direct:
             with self._step("open"):
-                self._push(program)
-        lab.become(scenario, assignment, program)
+                self._push(self._program)
         lab.closed = ""
         return Applied(
-            scenario=scenario.name,
+            scenario=self._scenario.name,
             came=_paths(self._todo.came),
             gone=_paths(self._todo.gone),
             moved=_paths(self._todo.moved),
             sent=self._sent,
-            direct=direct,
-            tracked=self._tracked,
-            forgotten=self._forgotten,
+            direct=self._direct,
+            tracked=tracked,
+            forgotten=forgotten,
             timings_ms=self._phases.timings_ms,
         )
 
@@ -169,6 +167,7 @@ class _Change:
             with self._phases.phase(name):
                 yield
         except BaseException as error:
+            self._lab.become(self._scenario, self._assignment, meet(self._held, self._program))
             self._lab.closed = f"a change failed ({name}): {error}"
             if isinstance(error, LabError):
                 raise LabError(
@@ -179,7 +178,8 @@ class _Change:
 
     def _push(self, program: Program) -> None:
         lab = self._lab
-        lab.controller.push(program)
+        lab.become(self._scenario, self._assignment, program)
+        lab.controller.push(program, least=not self._doubtful)
         done = lab.controller.wait_confirmed(timeout_ms=CONFIRM_MS, progress=self._phases.progress)
         for confirmation in done.values():
             if confirmation.differs:
@@ -188,13 +188,14 @@ class _Change:
                 self._sent[kind] += getattr(confirmation, kind)
         lab.backend.take_effect()
 
-    def _judge_flows(self, scenario: Scenario, assignment: Assignment) -> None:
+    def _judge_flows(self) -> tuple[int, int]:
+        """Forget what may not go on; return how many flows were tracked, and how many of them forgotten."""
         flows = self._lab.backend.tracked()
-        forbidden = tuple(outlawed(scenario, assignment, flows))
-        zones = tuple(sorted(_zones(self._old) - _zones(assignment)))
-        self._tracked, self._forgotten = len(flows), len(forbidden)
+        forbidden = tuple(outlawed(self._scenario, self._assignment, flows))
+        zones = tuple(sorted(_zones(self._old) - _zones(self._assignment)))
         if forbidden or zones:
             self._lab.backend.forget(forbidden, zones)
+        return len(flows), len(forbidden)
 
 
 def _numbered(lab: Lab, scenario: Scenario) -> Assignment:

@@ -95,6 +95,8 @@ def differing_tables(old: Program, new: Program) -> set[tuple[str, int]]:
     """Return (datapath, table) wherever the entries of two programs differ in what they do."""
     found: set[tuple[str, int]] = set()
     for name in old.tables.keys() | new.tables.keys():
+        if old.tables.get(name) == new.tables.get(name):
+            continue
         before = {e.key: e for e in old.tables.get(name, Tables()).entries}
         after = {e.key: e for e in new.tables.get(name, Tables()).entries}
         for key in before.keys() | after.keys():
@@ -180,7 +182,11 @@ def _conjunctions(entry: FlowEntry) -> set[int]:
 
 def _same(one: FlowEntry | None, other: FlowEntry | None) -> bool:
     """Say whether two entries do the same for as long.  Why they are there (the cookie) is another matter."""
-    return one is not None and other is not None and replace(one, cookie=other.cookie) == other
+    if one is None or other is None:
+        return False
+    return one == other or (
+        one.instructions == other.instructions and replace(one, cookie=other.cookie) == other
+    )
 
 
 def _agree(one: FlowEntry | None, other: FlowEntry | None, groups: Mapping[int, Group]) -> bool:
