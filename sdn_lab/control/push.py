@@ -196,7 +196,6 @@ class Pusher:
             surplus=pack_tables(_first(surplus)),
             differing=sum(len(t.entries) + len(t.groups) for t in (lacking, surplus)),
         )
-        self.forget(datapath)
 
     def _tell(self, datapath: Any, **event: Any) -> None:
         self._site.tell(dpid=f"{datapath.id:016x}", **event)
