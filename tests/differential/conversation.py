@@ -67,6 +67,17 @@ def answer(flow: Microflow) -> Microflow:
     return replace(back, icmp_type=ANSWER_TYPE.get(flow.icmp_type, flow.icmp_type)) if is_icmp else back
 
 
+def error_about(flow: Microflow, message: bytes) -> tuple[Microflow, bytes]:
+    """Return "port unreachable" about a packet that its addressee received, and the flow to wrap it in."""
+    back = flow.reversed()
+    if flow.family == 4:
+        quoted = frames.ipv4(flow.src, flow.dst, flow.protocol, message)
+        return replace(back, protocol=ICMP), frames.icmp(3, 3, bytes(4) + quoted)
+    quoted = frames.ipv6(flow.src, flow.dst, flow.protocol, message)
+    body = bytes(4) + quoted
+    return replace(back, protocol=ICMPV6), frames.icmpv6(back.src, back.dst, 1, 4, body)
+
+
 def has_own_conversation(flow: Microflow) -> bool:
     """Say whether the tracker tells this flow from others between the same addresses."""
     return flow.protocol in (TCP, UDP) or flow.protocol == (ICMP if flow.family == 4 else ICMPV6)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sdn_lab.model.intent import Scenario
 from tests.differential import conversation as talk
-from tests.differential import trials
+from tests.differential import joined_trials, trials
 from tests.differential.trials import Talk, Trial
 
 
@@ -49,6 +49,8 @@ def _stages(scenario: Scenario) -> Iterator[list[list[Trial]]]:
     yield [list(trials.resolution(scenario))]
     yield [list(trials.lies(scenario))]
     yield [list(trials.crossings(scenario))]
+    yield [list(joined_trials.gateways(scenario))]
+    yield [list(joined_trials.copies(scenario))]
 
 
 def _conversation(talks: Sequence[Talk]) -> list[list[Trial]]:
@@ -56,6 +58,7 @@ def _conversation(talks: Sequence[Talk]) -> list[list[Trial]]:
         [trials.opening(one) for one in talks],
         [trials.answering(one) for one in trials.answered(talks)],
         [trial for one in trials.answered(talks) if (trial := trials.following(one))],
+        [trial for one in trials.answered(talks) for trial in trials.complaints(one)],
     ]
 
 
@@ -84,7 +87,7 @@ def _against_claims(
         if ports - trial.may:
             yield f"{name}: {trial.label}: reached {sorted(ports - trial.may)}: {trial.frame.hex()}"
         for port, frame in out:
-            if frame[6:] != trial.frame[6:]:
+            if frame != trial.seen if trial.seen else frame[6:] != trial.frame[6:]:
                 yield f"{name}: {trial.label}: {port} got other bytes: {frame.hex()}"
 
 

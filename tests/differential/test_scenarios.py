@@ -55,7 +55,7 @@ def test_shipped_scenario(name: str) -> None:
 @pytest.mark.usefixtures("ovs")
 def test_random_scenarios(first: int) -> None:
     for seed in SEEDS[first : first + PER_TEST]:
-        scenario = random_scenario(seed)
+        scenario = random_scenario(seed, joined=True, broadcast=True)
 
         differing = found(scenario, compile_scenario(scenario, assign(scenario)))
 

@@ -3,6 +3,9 @@
 A `Trial` is one frame from one port with two sets: ports that *must* receive it and ports that *may*.
 Steps of a conversation are consecutive rounds; all frames of a round may be sent in any order.
 Nothing here knows a flow entry: expectations come from `scenario.claims` and from the scenario.
+
+Conversations between joined networks go through a gateway and are part of this; what else gateways and
+``broadcast: true`` bring is in `joined_trials`.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 
 from sdn_lab.model.intent import Port, Scenario
+from sdn_lab.model.joined import Way, Ways, ways
 from sdn_lab.model.traffic import SCTP, TCP, UDP, Microflow, PairSemantics
 from sdn_lab.openflow import frames
 from sdn_lab.scenario.claims import boundaries, pair
+from sdn_lab.scenario.semantics import Semantics
 from tests.differential import conversation as talk
 
 NOBODY: frozenset[str] = frozenset()
@@ -23,17 +28,22 @@ NOBODY: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One frame.  *label* says in words what it is."""
+    """One frame.  *label* says in words what it is.
+
+    *seen* is the whole frame as it must arrive; without it, it arrives as it was sent, to whatever MAC.
+    """
 
     src: str
     frame: bytes
     must: frozenset[str]
     may: frozenset[str]
     label: str
+    seen: bytes = b""
 
 
-def _exactly(src: Port, data: bytes, to: frozenset[str], label: str) -> Trial:
-    return Trial(src=src.path, frame=data, must=to, may=to, label=label)
+def exactly(src: Port, data: bytes, to: frozenset[str], label: str, seen: bytes = b"") -> Trial:
+    """Return a trial of what must arrive there and nowhere else."""
+    return Trial(src=src.path, frame=data, must=to, may=to, label=label, seen=seen)
 
 
 def pairs(scenario: Scenario) -> Iterator[tuple[Port, Port]]:
@@ -42,6 +52,48 @@ def pairs(scenario: Scenario) -> Iterator[tuple[Port, Port]]:
         for dst in scenario.ports:
             if src.path != dst.path and src.network == dst.network:
                 yield src, dst
+
+
+def joined_pairs(scenario: Scenario) -> Iterator[tuple[Port, Port]]:
+    """Ordered pairs of ports in two networks that are joined on purpose."""
+    for near, far in ways(scenario):
+        for src in scenario.ports:
+            for dst in scenario.ports:
+                if (src.network, dst.network) == (near, far):
+                    yield src, dst
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How packets get from one port to another: directly, or through a gateway.
+
+    *way* is None within a network.
+    """
+
+    src: Port
+    dst: Port
+    way: Way | None
+
+    def frames(self, flow: Microflow, message: bytes, *, ttl: int = 64) -> tuple[bytes, bytes]:
+        """Return a packet as it is sent, and as it must arrive (empty: unchanged)."""
+        if self.way is None:
+            return talk.ethernet(self.src.mac, self.dst.mac, flow, message, ttl=ttl), b""
+        sent = talk.ethernet(self.src.mac, self.way.near.mac, flow, message, ttl=ttl)
+        return sent, talk.ethernet(self.way.far.mac, self.dst.mac, flow, message, ttl=ttl - 1)
+
+    def reversed(self) -> Line:
+        way = self.way and Way(through=self.way.through, near=self.way.far, far=self.way.near)
+        return Line(self.dst, self.src, way)
+
+
+def line(scenario_ways: Ways, src: Port, dst: Port, family: int) -> Line | None:
+    """Return the first way between two ports that carries a family, or None."""
+    if src.network == dst.network:
+        return Line(src, dst, None)
+    for way in scenario_ways.get((src.network, dst.network), ()):
+        if family in way.families:
+            return Line(src, dst, way)
+    return None
 
 
 @dataclass(slots=True)
@@ -53,15 +105,28 @@ class Talk:
     flow: Microflow
     mark: int
     semantics: PairSemantics
+    semantics_back: PairSemantics
     opened: bool
+    line: Line
+
+    @property
+    def back(self) -> Line:
+        """The same way, from the addressee."""
+        return self.line.reversed()
 
 
 def conversations(scenario: Scenario) -> list[Talk]:
-    """Every boundary microflow of every pair, each with a mark of its own."""
+    """Every boundary microflow of every pair that can meet, each with a mark of its own."""
     found: list[Talk] = []
-    for src, dst in pairs(scenario):
-        semantics = pair(scenario, src, dst)
+    semantics_of = Semantics(scenario)
+    known = ways(scenario)
+    for src, dst in (*pairs(scenario), *joined_pairs(scenario)):
+        semantics = semantics_of.pair(src, dst)
         for flow in boundaries(scenario, src, dst):
+            by = line(known, src, dst, flow.family)
+            if by is None:
+                assert not semantics.new.admits(flow), "allowed over a family that nothing joins"
+                continue
             mark = talk.FIRST_MARK + len(found) % 40000
             own = talk.marked(flow, mark)
             found.append(
@@ -71,7 +136,9 @@ def conversations(scenario: Scenario) -> list[Talk]:
                     flow=own,
                     mark=mark,
                     semantics=semantics,
+                    semantics_back=semantics_of.pair(dst, src),
                     opened=semantics.new.admits(own),
+                    line=by,
                 )
             )
     return found
@@ -91,15 +158,16 @@ def answered(talks: Iterable[Talk]) -> list[Talk]:
 
 def opening(one: Talk) -> Trial:
     """The first packet of a conversation: must arrive exactly if NEW says so."""
-    data = talk.frame(one.src, one.dst, one.flow, mark=one.mark)
+    data, seen = one.line.frames(one.flow, talk.l4(one.flow, mark=one.mark))
     to = frozenset({one.dst.path}) if one.opened else NOBODY
-    return _exactly(one.src, data, to, f"opening {one.src.path} -> {one.dst.path} {one.flow}")
+    return exactly(one.src, data, to, f"opening {one.src.path} -> {one.dst.path} {one.flow}", seen)
 
 
 def answering(one: Talk) -> Trial:
     """The answer: must arrive if the opening did; beyond that within decision 1's upper bound."""
     back = talk.answer(one.flow)
-    data = talk.frame(one.dst, one.src, back, mark=one.mark, flags=talk.SYN | talk.ACK, seq=5000, ack=1001)
+    message = talk.l4(back, mark=one.mark, flags=talk.SYN | talk.ACK, seq=5000, ack=1001)
+    data, seen = one.back.frames(back, message)
     home = frozenset({one.src.path})
     if one.opened:
         must, may = home, home
@@ -116,6 +184,7 @@ def answering(one: Talk) -> Trial:
         must=must,
         may=may,
         label=f"answer {one.dst.path} -> {one.src.path} to {one.flow} (opened: {one.opened})",
+        seen=seen,
     )
 
 
@@ -123,12 +192,39 @@ def following(one: Talk) -> Trial | None:
     """Data of an opened TCP conversation, from its opener."""
     if one.flow.protocol != TCP or not one.opened:
         return None
-    data = talk.frame(
-        one.src, one.dst, one.flow, mark=one.mark, flags=talk.ACK | talk.PSH, seq=1001, ack=5001, data=b"data"
-    )
-    return _exactly(
-        one.src, data, frozenset({one.dst.path}), f"data {one.src.path} -> {one.dst.path} {one.flow}"
-    )
+    message = talk.l4(one.flow, mark=one.mark, flags=talk.ACK | talk.PSH, seq=1001, ack=5001, data=b"data")
+    data, seen = one.line.frames(one.flow, message)
+    to = frozenset({one.dst.path})
+    return exactly(one.src, data, to, f"data {one.src.path} -> {one.dst.path} {one.flow}", seen)
+
+
+def complaints(one: Talk) -> Iterator[Trial]:
+    """ICMP errors about a UDP datagram: from its addressee, and from its sender about the answer.
+
+    About what was delivered they must arrive; about what was not, at most where an answer might, or where the
+    "answer" was the opening of a flow of its own (`answering` sent it).
+    """
+    if one.flow.protocol != UDP:
+        return
+    there = talk.l4(one.flow, mark=one.mark)
+    answer = talk.l4(talk.answer(one.flow), mark=one.mark)
+    may_answer = one.semantics_back.may_answer(one.flow)
+    may_answer |= one.semantics_back.new.admits(talk.answer(one.flow))
+    for by, quoted, flow, may in (
+        (one.back, there, one.flow, may_answer),
+        (one.line, answer, one.flow.reversed(), may_answer),
+    ):
+        outer, message = talk.error_about(flow, quoted)
+        data, seen = by.frames(outer, message)
+        to = frozenset({by.dst.path})
+        yield Trial(
+            src=by.src.path,
+            frame=data,
+            must=to if one.opened else NOBODY,
+            may=to if one.opened or may else NOBODY,
+            label=f"error {by.src.path} -> {by.dst.path} about {flow} (opened: {one.opened})",
+            seen=seen,
+        )
 
 
 def scans(scenario: Scenario, mark: int) -> Iterator[Trial]:
@@ -141,7 +237,7 @@ def scans(scenario: Scenario, mark: int) -> Iterator[Trial]:
                 mark += 1
                 own = talk.marked(flow, 1024 + mark % 15000)
                 data = talk.frame(src, dst, own, mark=mark, flags=flags)
-                yield _exactly(src, data, NOBODY, f"TCP flags {flags:#x} {src.path} -> {dst.path} {own}")
+                yield exactly(src, data, NOBODY, f"TCP flags {flags:#x} {src.path} -> {dst.path} {own}")
             break  # one port is enough: flags are what is tested
 
 
@@ -157,18 +253,18 @@ def resolution(scenario: Scenario) -> Iterator[Trial]:
                     request = frames.arp(1, src.mac, a, 0, b)
                     reply = frames.arp(2, src.mac, a, dst.mac, b)
                     asked = frames.ethernet(src.mac, "ff:ff:ff:ff:ff:ff", 0x0806, request)
-                    yield _exactly(src, asked, to, f"who has {b}, from {src.path}")
+                    yield exactly(src, asked, to, f"who has {b}, from {src.path}")
                     told = frames.ethernet(src.mac, dst.mac, 0x0806, reply)
-                    yield _exactly(src, told, to, f"{a} is at {src.path}, to {dst.path}")
+                    yield exactly(src, told, to, f"{a} is at {src.path}, to {dst.path}")
                 else:
                     group = frames.solicited_node(b)
                     group_mac = 0x333300000000 | int(group) & 0xFFFFFFFF
                     message = frames.neighbour_solicit(a, b, src.mac)
                     asked = frames.ethernet(src.mac, group_mac, 0x86DD, discovery(a, group, message))
-                    yield _exactly(src, asked, to, f"solicitation for {b}, from {src.path}")
+                    yield exactly(src, asked, to, f"solicitation for {b}, from {src.path}")
                     message = frames.neighbour_advert(a, b, a, src.mac)
                     told = frames.ethernet(src.mac, dst.mac, 0x86DD, discovery(a, b, message))
-                    yield _exactly(src, told, to, f"advertisement of {a} to {dst.path}")
+                    yield exactly(src, told, to, f"advertisement of {a} to {dst.path}")
 
 
 def discovery(src: IPv6Address, dst: IPv6Address, message: bytes) -> bytes:
@@ -188,7 +284,7 @@ def lies(scenario: Scenario) -> Iterator[Trial]:
             continue
         aimed.add(where)
         for label, data in _lies_between(src, dst):
-            yield _exactly(src, data, NOBODY, f"{label}: {src.path} -> {dst.path}")
+            yield exactly(src, data, NOBODY, f"{label}: {src.path} -> {dst.path}")
 
 
 def _lies_between(src: Port, dst: Port) -> Iterator[tuple[str, bytes]]:
@@ -293,7 +389,7 @@ def crossings(scenario: Scenario) -> Iterator[Trial]:
                     flow = Microflow(src=a, dst=b, protocol=UDP, src_l4=1500, dst_l4=80)
                     to = _admitting(scenario, src, twin, flow)
                     data = talk.frame(src, dst, flow, mark=1)
-                    yield _exactly(src, data, to, f"crossing {src.path} -> {dst.path} {flow}")
+                    yield exactly(src, data, to, f"crossing {src.path} -> {dst.path} {flow}")
 
 
 def _twin(scenario: Scenario, src: Port, dst: Port) -> Port | None:

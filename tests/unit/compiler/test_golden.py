@@ -1,4 +1,4 @@
-"""The compiled tables of the shipped scenarios, as golden files: a change is read as a diff.
+"""The compiled tables of the shipped scenarios and of `joined.yaml`, as golden files: read a change as a diff.
 
 ``SDN_LAB_UPDATE_GOLDEN=1`` writes them anew; read the diff before you commit it.
 """
@@ -22,9 +22,12 @@ WRITTEN = [
 ]  # a generator's tables are nobody's reading
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+JOINED = Path(__file__).with_name("joined.yaml")
+
+
+@pytest.mark.parametrize("name", [*WRITTEN, "joined"])
 def test_compiled_tables_are_as_last_reviewed(name: str, tmp_path: Path) -> None:
-    scenario = load(find(name))
+    scenario = load(JOINED if name == "joined" else find(name))
     folder = GOLDEN / name if os.environ.get("SDN_LAB_UPDATE_GOLDEN") else tmp_path
     write_program(scenario, compile_scenario(scenario, assign(scenario)), folder)
 
@@ -47,7 +50,7 @@ def test_what_is_written_reads_back_as_what_was_compiled(seed: int, tmp_path: Pa
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_entry_explains_itself_and_no_table_has_a_miss_that_does_anything(seed: int) -> None:
-    scenario = random_scenario(seed)
+    scenario = random_scenario(seed, joined=True, broadcast=True)
     origins = Origins(scenario)
     for tables in compile_scenario(scenario, assign(scenario)).tables.values():
         for entry in tables.entries:
