@@ -1,4 +1,4 @@
-"""The compiled tables of the shipped scenarios and of `joined.yaml`, as golden files: read a change as a diff.
+"""The compiled tables of the shipped scenarios and of `joined.yaml`, as golden files: read each change.
 
 ``SDN_LAB_UPDATE_GOLDEN=1`` writes them anew; read the diff before you commit it.
 """
