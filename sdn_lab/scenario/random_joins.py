@@ -1,21 +1,17 @@
 """Random routers, peerings and dedications, for `random_scenarios`: valid, and as crooked as that allows.
 
 Networks that are joined, to one another or to a third, must not overlap.  So each network gets a *number*,
-the smallest that none of those has: numbers, and with them prefixes, repeat wherever they may.  Number 0
-is the prefix that all networks of a scenario have where nothing is joined.
+the smallest that none of those has: numbers, and with them prefixes, repeat wherever they may.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
 from itertools import combinations
-from random import Random
 
 from sdn_lab.model.intent import (
     Dedicated,
-    IPAddress,
     IPNetwork,
     Network,
     Peering,
@@ -29,22 +25,9 @@ from sdn_lab.model.intent import (
 )
 from sdn_lab.model.joined import legs_of
 from sdn_lab.scenario.derive import gateway_mac
+from sdn_lab.scenario.random_dice import GATEWAYS, Dice, host_of, prefix_of
 
-_FIRST = {4: ip_network("10.0.0.0/24"), 6: ip_network("fd00:a::/64")}
-GATEWAYS = (5, 6, 9, 130, 253)  # hosts that no port has; one for each router of a network
 ALLOWED_PORTS = ((1, 65535), (22, 22), (80, 81), (1024, 32767), (66, 68), (547, 547))
-
-
-def prefix_of(family: int, number: int = 0) -> IPNetwork:
-    """Return the prefix of networks with this number."""
-    first = _FIRST[family]
-    base = int(first.network_address) + (number << (first.max_prefixlen - first.prefixlen))
-    return ip_network(f"{ip_address(base)}/{first.prefixlen}")
-
-
-def host_of(family: int, host: int, number: int = 0) -> IPAddress:
-    """Return an address in the prefix of networks with this number."""
-    return ip_address(int(prefix_of(family, number).network_address) + host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +51,7 @@ class Joins:
         return tuple(prefix_of(c.version, self.number(network.path)) for c in network.cidrs)
 
 
-def draw_joins(dice: Random, networks: Sequence[Network]) -> Joins:
+def draw_joins(dice: Dice, networks: Sequence[Network]) -> Joins:
     """Draw up to two routers a tenant, and up to three peerings."""
     plans = _plans(dice, networks)
     pairs = {pair for _, members in plans for pair in combinations(sorted(members), 2)}
@@ -89,7 +72,7 @@ def draw_joins(dice: Random, networks: Sequence[Network]) -> Joins:
 
 
 def draw_dedicated(
-    dice: Random, ports: Sequence[Port], underlay: Underlay, tenants: Sequence[str]
+    dice: Dice, ports: Sequence[Port], underlay: Underlay, tenants: Sequence[str]
 ) -> tuple[Dedicated, ...]:
     """Draw, now and then, a hypervisor that nobody else is on, or nobody at all."""
     free = [
@@ -98,13 +81,13 @@ def draw_dedicated(
         for tenant in tenants
         if {p.tenant for p in ports if p.hypervisor == name} <= {tenant}
     ]
-    if not free or dice.randrange(100) >= 40:
+    if not free or not dice.often(40):
         return ()
     tenant, name = dice.choice(free)
     return (Dedicated(path="dedicated/0", tenant=tenant, hypervisors=(name,)),)
 
 
-def _plans(dice: Random, networks: Sequence[Network]) -> list[tuple[str, list[str]]]:
+def _plans(dice: Dice, networks: Sequence[Network]) -> list[tuple[str, list[str]]]:
     """Draw routers' paths and the networks that each is in."""
     found = []
     for tenant in sorted({n.tenant for n in networks}):
@@ -127,7 +110,7 @@ def _numbered(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> dict[st
 
 
 def _routers(
-    dice: Random,
+    dice: Dice,
     plans: Sequence[tuple[str, list[str]]],
     networks: Mapping[str, Network],
     numbered: Mapping[str, int],
@@ -139,9 +122,7 @@ def _routers(
         kept = dice.choice(sorted(common))  # a family in which all of its networks can be joined
         legs = []
         for name in members:
-            families = [
-                c.version for c in networks[name].cidrs if c.version == kept or dice.randrange(100) < 75
-            ]
+            families = [c.version for c in networks[name].cidrs if c.version == kept or dice.often(75)]
             host = next(hosts[name])
             legs.append(
                 RouterInterface(
@@ -154,9 +135,9 @@ def _routers(
     return tuple(found)
 
 
-def _peering(dice: Random, index: int, between: tuple[str, str]) -> Peering:
+def _peering(dice: Dice, index: int, between: tuple[str, str]) -> Peering:
     owners = sorted({name.partition("/")[0] for name in between})
-    approved = owners if dice.randrange(100) < 65 else dice.sample(owners, dice.randrange(len(owners)))
+    approved = owners if dice.often(65) else dice.sample(owners, dice.randrange(len(owners)))
     return Peering(
         path=f"peerings/{index}",
         between=between,
@@ -165,9 +146,9 @@ def _peering(dice: Random, index: int, between: tuple[str, str]) -> Peering:
     )
 
 
-def _allowed(dice: Random) -> PeeringRule:
+def _allowed(dice: Dice) -> PeeringRule:
     protocol = dice.choice((Protocol.TCP, Protocol.UDP, Protocol.SCTP, Protocol.ICMP, Protocol.ANY))
-    if protocol is Protocol.ANY or dice.randrange(100) < 30:
+    if protocol is Protocol.ANY or dice.often(30):
         return PeeringRule(protocol=protocol)
     if protocol is Protocol.ICMP:
         return PeeringRule(protocol=protocol, icmp_types_v4=(0, 8), icmp_types_v6=dice.choice(((), (128,))))
