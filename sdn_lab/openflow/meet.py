@@ -109,7 +109,7 @@ def met_once(old: Program, new: Program, tunnel_of_port: Mapping[str, int]) -> b
     """Say whether no packet can meet two entries that differ, whichever of the programs it meets elsewhere.
 
     It may, where entries of two tables differ; where groups do; and where the table in question is met before
-    the tunnel and again behind it.  *tunnel_of_port* is each datapath's tunnel port.
+    the tunnel and again behind it.  Copies that an entry makes by ``resubmit`` go separate ways.  *tunnel_of_port* is each datapath's tunnel port.
     """
     differing = {table for _, table in differing_tables(old, new)}
     if not differing:
@@ -130,7 +130,7 @@ def _met_twice(table: int, programs: Iterable[Program], tunnel_of_port: Mapping[
             tunnel = tunnel_of_port[name]
             for entry in tables.entries:
                 ways = _ways(entry)
-                if any(number <= entry.table_id for number in ways) or _looks_up_again(entry):
+                if any(number <= entry.table_id for number in ways) or _goes_on_after_copies(entry):
                     return True
                 edges.setdefault(entry.table_id, set()).update(ways)
                 if _may_output(entry, tunnel):
@@ -142,13 +142,17 @@ def _met_twice(table: int, programs: Iterable[Program], tunnel_of_port: Mapping[
 
 
 def _ways(entry: FlowEntry) -> set[int]:
-    """Return the tables in which a packet goes on after an entry."""
+    """Return the tables in which a packet, or a copy of it, goes on after an entry."""
     found = {a.table for a in _actions(entry) if isinstance(a, Ct) and a.table is not None}
+    for action in _actions(entry):
+        if isinstance(action, Resubmit):
+            found.add(entry.table_id if action.table is None else action.table)
     return found | ({entry.instructions.goto} if entry.instructions.goto is not None else set())
 
 
-def _looks_up_again(entry: FlowEntry) -> bool:
-    return any(isinstance(a, Resubmit) for a in _actions(entry))
+def _goes_on_after_copies(entry: FlowEntry) -> bool:
+    """Say whether what was resubmitted goes on itself: a copy and the packet may then meet one table."""
+    return entry.instructions.goto is not None and any(isinstance(a, Resubmit) for a in _actions(entry))
 
 
 def _may_output(entry: FlowEntry, of_port: int) -> bool:

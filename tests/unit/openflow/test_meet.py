@@ -262,9 +262,18 @@ def test_a_table_behind_the_tunnel_that_leads_into_it_again_is_met_twice() -> No
     assert not once(pipeline_of(last=back))
 
 
-def test_where_anything_is_looked_up_again_nobody_counts() -> None:
-    again = FlowEntry(table_id=10, instructions=Instructions(apply=(Resubmit(table=90),)))
+def copying(table: int, goto: int | None) -> FlowEntry:
+    """An entry of table 80 that makes two copies, and goes on itself or not."""
+    copies = (Resubmit(table=table), Resubmit(table=table))
+    return FlowEntry(table_id=80, priority=9, instructions=Instructions(apply=copies, goto=goto))
 
+
+def test_copies_go_separate_ways() -> None:
+    assert once(pipeline_of(last=copying(90, None)))
+
+
+@pytest.mark.parametrize("again", [copying(90, 90), copying(70, None)], ids=["with the packet", "back"])
+def test_what_may_come_by_a_table_again_is_met_twice(again: FlowEntry) -> None:
     assert not once(pipeline_of(last=again))
 
 
