@@ -7,9 +7,8 @@ are small (pairs are what costs time) and crooked: tenants share prefixes, addre
 addresses lie beside the edges of prefixes, ports beside the ends of ranges; rules come in every form
 that the language has, the empty ones too.  A failing one is saved with `write.to_yaml`.
 
-*joined* adds what connects networks on purpose, now and then (`random_joins`); only the networks that it
-concerns get prefixes of their own.  *broadcast* lets some networks broadcast.  Without them, scenarios are
-what they were before there was either.
+*joined* adds what connects networks on purpose, in three of four (`random_joins`); only the networks that it
+concerns get prefixes of their own.  *broadcast* lets some networks broadcast.  Both can be left out.
 
 Invariants
 ----------
@@ -46,8 +45,8 @@ def random_scenario(
     max_ports: int = 8,
     max_tenants: int = 3,
     max_hypervisors: int = 3,
-    joined: bool = False,
-    broadcast: bool = False,
+    joined: bool = True,
+    broadcast: bool = True,
 ) -> Scenario:
     """Return a scenario of 2 to *max_ports* ports (at most twelve in one network)."""
     return _World(

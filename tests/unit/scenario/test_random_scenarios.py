@@ -21,12 +21,12 @@ SEEDS = range(150)
 
 @pytest.fixture(scope="module")
 def many():
-    return [random_scenario(seed) for seed in SEEDS]
+    return [random_scenario(seed, joined=False, broadcast=False) for seed in SEEDS]
 
 
 @pytest.fixture(scope="module")
 def joined():
-    return [random_scenario(seed, joined=True, broadcast=True) for seed in SEEDS]
+    return [random_scenario(seed) for seed in SEEDS]
 
 
 @pytest.mark.parametrize("block", range(5))
@@ -128,7 +128,7 @@ def test_a_failing_one_can_be_saved_and_read_again(tmp_path):
     assert load(file) == random_scenario(3)
 
 
-def test_what_connects_on_purpose_is_drawn_only_when_asked_for(many):
+def test_what_connects_on_purpose_can_be_left_out(many):
     for scenario in many:
         assert not scenario.routers
         assert not scenario.peerings
