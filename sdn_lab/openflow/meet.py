@@ -109,7 +109,8 @@ def met_once(old: Program, new: Program, tunnel_of_port: Mapping[str, int]) -> b
     """Say whether no packet can meet two entries that differ, whichever of the programs it meets elsewhere.
 
     It may, where entries of two tables differ; where groups do; and where the table in question is met before
-    the tunnel and again behind it.  Copies that an entry makes by ``resubmit`` go separate ways.  *tunnel_of_port* is each datapath's tunnel port.
+    the tunnel and again behind it.  Copies that an entry makes by ``resubmit`` go separate ways.
+    *tunnel_of_port* is each datapath's tunnel port.
     """
     differing = {table for _, table in differing_tables(old, new)}
     if not differing:
