@@ -93,6 +93,21 @@ class RunningLab(Protocol):
         """
         ...
 
+    def cut(self, link: Collection[str]) -> None:
+        """Cut the underlay link between two sites, hypervisors or switches, written or implied.
+
+        Returns once traffic goes another way, if one is left.  Raises LabError if there is no such link.
+        """
+        ...
+
+    def mend(self, link: Collection[str]) -> None:
+        """Let a link carry again; returns once it does.  Raises LabError if there is no such link."""
+        ...
+
+    def remarks(self) -> Sequence[str]:
+        """Say what of the underlay is not as written: links that are cut, what the machine cannot do."""
+        ...
+
     def take_effect(self) -> None:
         """Return once every datapath does what it holds: no cache answers by an older table, and what an
         older one let go has arrived, as far as a backend can know.

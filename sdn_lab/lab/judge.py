@@ -5,7 +5,7 @@ Judges the dump, never the program that was sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,7 +16,6 @@ from sdn_lab.lab import drift
 from sdn_lab.lab.options import METHODS, Options
 from sdn_lab.lab.timing import Phases
 from sdn_lab.model.diagnostic import LabError
-from sdn_lab.model.intent import Scenario
 from sdn_lab.model.verdict import Report, Status, Verdict
 from sdn_lab.openflow.snapshot import Snapshot
 from sdn_lab.verify import agree
@@ -38,7 +37,7 @@ class Judgement:
         self.judged: dict[str, str] = {}
         """The hash of the snapshot that each method judged."""
         self._digests: dict[str, dict[str, str]] = {}
-        self._information: tuple[str, ...] = tuple(_not_applied(lab.scenario))
+        self._information: tuple[str, ...] = ()
 
     def report(self, error: str = "") -> Report:
         """Add up what is known."""
@@ -67,6 +66,7 @@ class Judgement:
         With one that does not, drift says what changed, were it only while the probes were under way.
         """
         lab, phase = self._lab, self._phases.phase
+        self._information += tuple(lab.backend.remarks())
         with phase("snapshot"):
             snapshot = lab.backend.snapshot()
         if "probe" in self._options.methods:
@@ -149,12 +149,3 @@ def _where(versions: dict[str, str]) -> str:
     if "Open vSwitch" in versions:
         return f"Open vSwitch {versions['Open vSwitch']}, userspace datapath"
     return f"the sdn_lab {__version__} simulator"
-
-
-def _not_applied(scenario: Scenario) -> Iterator[str]:
-    """Say what the scenario asks of the underlay and this version does not build."""
-    links = scenario.underlay.links
-    if links:
-        yield "underlay links are read by graph only: all hypervisors share one switch in this version"
-    if any(link.delay_ms or link.rate_bps or link.loss for link in links):
-        yield "delay, rate and loss of underlay links are not applied; no verdict depends on them"

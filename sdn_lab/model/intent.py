@@ -226,7 +226,8 @@ class Underlay:
 
     *links* is as written.  Without any link between two sites, they are meshed; a hypervisor hangs
     on its site's switch unless a link names it.  A name that is neither site nor hypervisor is a
-    switch.  `verify.graph` reads all of it; datapaths follow *links* from the next issue on.
+    switch.  Datapaths follow the links (`sdn_lab.backends.fabric`) and `verify.graph` reads them, each by
+    itself; a hypervisor carries nobody else's traffic.
     """
 
     encap: str = "vxlan"

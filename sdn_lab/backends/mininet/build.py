@@ -1,6 +1,6 @@
 """Build a lab from its plan.
 
-    instance --- p100 [br-int  tun]==[br-phy] nic --- u1 [bridge "wire"]       the underlay
+    instance --- p100 [br-int  tun]==[br-phy] nic --- u1 [bridges: `wires`]    the underlay
                   hypervisor          mgmt ------- m1 [bridge "control"]       management, the controller
 
 Order matters: a namespace is hardened before it has an interface, a bridge is secure and br-phy has
@@ -22,6 +22,7 @@ from sdn_lab.backends.mininet.offload import compute_checksums
 from sdn_lab.backends.mininet.ovs import NIC, PHYSICAL, OpenVSwitch
 from sdn_lab.backends.mininet.plan import MANAGEMENT_PREFIX, Plan, PlannedHypervisor, PlannedInstance
 from sdn_lab.backends.mininet.watch import Watch
+from sdn_lab.backends.mininet.wires import Wires
 
 RUN = Path("/run/sdn-lab")
 MANAGEMENT_INTERFACE = "mgmt"
@@ -35,6 +36,7 @@ class Built:
     plan: Plan
     underlay: Instance
     management: Instance
+    wires: Wires
     hypervisors: dict[str, Hypervisor] = field(default_factory=dict)
     switches: dict[str, OpenVSwitch] = field(default_factory=dict)
     switch_pids: list[int] = field(default_factory=list)
@@ -52,9 +54,11 @@ def build(plan: Plan, watch: Watch, progress: Callable[[str, int, int], None]) -
         progress(what, done, total)
         watch.check()
 
+    underlay = Instance("underlay", "the underlay", watch)
     built = Built(
         plan,
-        underlay=Instance("underlay", "the underlay", watch),
+        underlay=underlay,
+        wires=Wires(underlay.pid, plan),
         management=Instance("management", "the management network", watch),
     )
     for node in (built.underlay, built.management):
@@ -124,18 +128,12 @@ def wire_instance(planned: PlannedInstance, built: Built, wiring: Wiring) -> Non
 
 def _configure_networks(built: Built) -> None:
     plan = built.plan
-    bridge = "type bridge stp_state 0 mcast_snooping 0"
-    built.underlay.configure(
-        [
-            f"link add name wire mtu {plan.underlay_mtu} {bridge}",
-            *(f"link set {h.uplink} mtu {plan.underlay_mtu} master wire up" for h in plan.hypervisors),
-            "link set wire up",
-        ]
-    )
+    built.underlay.configure(list(built.wires.commands()))
+    built.wires.open()
     built.management.configure(
         [
             "link set lo up",
-            f"link add name control {bridge}",
+            "link add name control type bridge stp_state 0 mcast_snooping 0",
             *(f"link set {h.control} master control up" for h in plan.hypervisors),
             f"address add {plan.controller}/{MANAGEMENT_PREFIX} dev control",
             "link set control up",

@@ -25,6 +25,7 @@ One at a time, over the `channel`: a JSON object with ``op``, answered by one wi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import select
@@ -89,6 +90,9 @@ class _Daemon:
             "connect": self.connect,
             "snapshot": self.snapshot,
             "restore": self.restore,
+            "cut": self.cut,
+            "mend": self.mend,
+            "remarks": self.remarks,
             "change": self.change,
             "control": self.control,
             "exchange": self.exchange,
@@ -255,19 +259,30 @@ class _Daemon:
 
     def exchange(self, request: Mapping[str, Any]) -> Reply:
         """Do one window of frames."""
-        built = self._lab()
+        self._lab()
         assert self._exchange is not None
         self._watch.check()
         if self._hearing:
             self._make_deaf(True)
-        if time.monotonic() - self._neighbours_at > _NEIGHBOURS_AGE_S:
-            for hypervisor in built.plan.hypervisors:
-                know_peers(hypervisor, built)
-            self._neighbours_at = time.monotonic()
+        self._keep_peers()
         if self._fresh:
             self._exchange.forget()
             self._fresh = False
         return telling(self._exchange.run(window_of(request), self._watch.check)), []
+
+    def cut(self, request: Mapping[str, Any]) -> Reply:
+        """Cut an underlay ``link``."""
+        self._lab().wires.cut(request["link"])
+        return {}, []
+
+    def mend(self, request: Mapping[str, Any]) -> Reply:
+        """Let an underlay ``link`` carry again."""
+        self._lab().wires.mend(request["link"])
+        return {}, []
+
+    def remarks(self, _request: Mapping[str, Any]) -> Reply:
+        """Say what of the underlay is not as written."""
+        return {"remarks": self._lab().wires.remarks()}, []
 
     def load(self, request: Mapping[str, Any]) -> Reply:
         """Add ``flows`` (ovs-ofctl text) to the integration bridge of ``hypervisor``."""
@@ -313,6 +328,15 @@ class _Daemon:
                 return built.instances[planned.node]
         raise LabError(f"there is no port {port}")
 
+    def _keep_peers(self) -> None:
+        """Let no tunnel endpoint forget its peers: the underlay carries no broadcast to ask for them by."""
+        if self._built is None or time.monotonic() - self._neighbours_at < _NEIGHBOURS_AGE_S:
+            return
+        self._neighbours_at = time.monotonic()
+        with contextlib.suppress(LabError):  # a switch that does not answer is dead, and `watch` says so
+            for hypervisor in self._built.plan.hypervisors:
+                know_peers(hypervisor, self._built)
+
     def _make_deaf(self, deaf: bool) -> None:
         built = self._lab()
         for planned in built.plan.instances:
@@ -330,6 +354,7 @@ class _Daemon:
         while not waiter.poll(_TICK_MS):
             self._watch.reap()
             self._watch.note()
+            self._keep_peers()
         request, _ = self._channel.receive()
         return request
 

@@ -72,6 +72,7 @@ class Exchange:
         self._poll = select.epoll()
         self._datapath = DatapathSockets(built.switch_pids)
         self._backlog = Backlog()
+        self._wires = built.wires
         self._controllers: set[int] = set()
         self._late: list[Capture] = []  # of points that are gone
         for instance in built.plan.instances:
@@ -149,7 +150,8 @@ class Exchange:
             missing=tuple((p, n) for p, n in window.markers if n in pending.get(p, ())),
             lost=sum(ear.tap.lost() for ear in self._ears.values())
             + self._datapath.lost()
-            + self._backlog.lost(),
+            + self._backlog.lost()
+            + self._wires.lost(),
             waited_ms=(time.monotonic() - begin) * 1000,
         )
 
@@ -165,9 +167,11 @@ class Exchange:
             ear.tap.lost()
         self._datapath.lost()
         self._backlog.lost()
+        self._wires.lost()
 
     def _idle(self) -> bool:
-        return self._datapath.idle() and all(all_threads_sleep(pid) for pid in self._controllers)
+        controllers_sleep = all(all_threads_sleep(pid) for pid in self._controllers)
+        return self._datapath.idle() and controllers_sleep and self._wires.quiet()
 
     def _inject(self, window: Window, captures: list[Capture], pending: dict[WatchPoint, set[bytes]]) -> None:
         for number, injection in enumerate(window.injections, start=1):

@@ -151,6 +151,18 @@ class MininetLab:
             bridges.setdefault(hypervisor, []).append(PHYSICAL if below else INTEGRATION)
         self._ask("restore", {"bridges": bridges})
 
+    def cut(self, link: Collection[str]) -> None:
+        """Cut an underlay link."""
+        self._ask("cut", {"link": list(link)})
+
+    def mend(self, link: Collection[str]) -> None:
+        """Let a link carry again."""
+        self._ask("mend", {"link": list(link)})
+
+    def remarks(self) -> tuple[str, ...]:
+        """Say what of the underlay is not as written."""
+        return tuple(self._ask("remarks")[0]["remarks"])
+
     def change(self, scenario: Scenario, assignment: Assignment) -> None:
         """Let instances go, come and move until they are as in *scenario*."""
         todo = succession(self._scenario, self._assignment, scenario, assignment)

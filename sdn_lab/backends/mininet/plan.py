@@ -24,7 +24,7 @@ from typing import Any
 
 from sdn_lab.backends.routes import routes_of
 from sdn_lab.model.assignment import UNDERLAY_PREFIX, Assignment
-from sdn_lab.model.intent import IPAddress, Network, Scenario
+from sdn_lab.model.intent import IPAddress, Link, Network, Scenario, Underlay
 from sdn_lab.model.succession import Name, instances
 
 MANAGEMENT_BASE = IPv4Address("172.30.0.1")  # the controller; hypervisor n is base + n
@@ -82,6 +82,7 @@ class Plan:
     underlay_mtu: int
     inner_mtu: int
     controller: str
+    underlay: Underlay
     hypervisors: tuple[PlannedHypervisor, ...]
     instances: tuple[PlannedInstance, ...]
 
@@ -92,8 +93,9 @@ class Plan:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Plan:
         """Read what `as_json` wrote."""
-        rest = {k: v for k, v in value.items() if k not in {"hypervisors", "instances"}}
+        rest = {k: v for k, v in value.items() if k not in {"underlay", "hypervisors", "instances"}}
         return cls(
+            underlay=_underlay_from_json(value["underlay"]),
             hypervisors=tuple(PlannedHypervisor(**h) for h in value["hypervisors"]),
             instances=tuple(
                 PlannedInstance(
@@ -105,6 +107,15 @@ class Plan:
             ),
             **rest,
         )
+
+
+def _underlay_from_json(value: Mapping[str, Any]) -> Underlay:
+    return Underlay(
+        encap=value["encap"],
+        mtu=value["mtu"],
+        sites={site: tuple(members) for site, members in value["sites"].items()},
+        links=tuple(Link(**{**link, "between": tuple(link["between"])}) for link in value["links"]),
+    )
 
 
 def _port_from_json(value: Mapping[str, Any]) -> PlannedPort:
@@ -120,6 +131,7 @@ def plan(scenario: Scenario, assignment: Assignment, nodes: Mapping[Name, str] |
         underlay_mtu=scenario.underlay.mtu,
         inner_mtu=scenario.underlay.inner_mtu,
         controller=str(MANAGEMENT_BASE),
+        underlay=scenario.underlay,
         hypervisors=tuple(
             PlannedHypervisor(
                 name=name,

@@ -8,8 +8,7 @@
 
 Time is virtual and stands still while the controller has anything to do.  An exchange runs until nothing is
 left to happen, so a marker that is missing did not and will not arrive, and no grace is needed.  Equal
-scenario, tables and windows give equal captures.  Nothing is random here, so *seed* changes nothing; every
-backend must take it.
+scenario, tables, windows and *seed* give equal captures; the seed says which frames a link with loss loses.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from typing import Self
 
 from sdn_lab import __version__, process
 from sdn_lab.backends.as_built import as_built
+from sdn_lab.backends.fabric import cut_links
 from sdn_lab.backends.sim.change import change
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.connection import Channel
@@ -60,10 +60,10 @@ class SimLab:
     name = "sim"
     controller_host = "127.0.0.1"
 
-    def __init__(self, scenario: Scenario, assignment: Assignment) -> None:
+    def __init__(self, scenario: Scenario, assignment: Assignment, seed: int = 0) -> None:
         self.scenario, self.assignment = scenario, assignment
         self.clock = Clock()
-        self.network = Network(scenario, assignment, self.clock)
+        self.network = Network(scenario, assignment, self.clock, seed)
         self._channel = Channel(self._on_idle)
         self._children: list[process.Spawned] = []
         self._busy = False
@@ -129,7 +129,7 @@ class SimLab:
                     for point, nonce in window.markers
                     if not any(c.point == point and nonce in c.frame for c in captures)
                 ),
-                lost=len(unsure()) - len(choices),
+                lost=len(unsure()) - len(choices) + self.network.wires.lost,
                 choices=tuple(dict.fromkeys(choices)),
                 waited_ms=(self.clock.now_ns - began) / 1e6,
             )
@@ -145,6 +145,22 @@ class SimLab:
                 self.network.switches[name].fail_mode = states[name].fail_mode
                 if name not in self.network.integration:
                     self.network.switches[name].load(states[name].tables)
+
+    # -- the underlay
+
+    def cut(self, link: Collection[str]) -> None:
+        """Cut an underlay link."""
+        with self._channel.lock:
+            self.network.wires.cut(link)
+
+    def mend(self, link: Collection[str]) -> None:
+        """Let a link carry again."""
+        with self._channel.lock:
+            self.network.wires.mend(link)
+
+    def remarks(self) -> tuple[str, ...]:
+        """Name the links that are cut; everything else is as written."""
+        return cut_links(self.network.wires.down)
 
     # -- changing it
 
@@ -345,8 +361,7 @@ class SimBackend:
         self, scenario: Scenario, assignment: Assignment, *, seed: int, progress: Progress
     ) -> RunningLab:
         """Build the lab: every datapath ``secure`` and empty, the physical bridges closed but to peers."""
-        del seed
         progress("start", 0, 1)
-        lab = SimLab(scenario, assignment)
+        lab = SimLab(scenario, assignment, seed)
         progress("start", 1, 1)
         return lab
