@@ -39,12 +39,12 @@ def run(tmp_path: Path, *words: str) -> tuple[int, dict, str]:
 
 
 @pytest.mark.parametrize("scenario", ["overlap", "micro_segments"])
-def test_a_shipped_scenario_holds_by_both_methods(tmp_path: Path, scenario: str) -> None:
+def test_a_shipped_scenario_holds_by_every_method(tmp_path: Path, scenario: str) -> None:
     code, report, said = run(tmp_path, scenario)
 
     assert code == 0, said
     assert report["status"] == "holds"
-    assert {v["method"] for v in report["verdicts"]} == {"graph", "probe"}
+    assert {v["method"] for v in report["verdicts"]} == {"graph", "probe", "drift"}
     assert {v["status"] for v in report["verdicts"]} == {"holds"}
     assert report["environment"]["versions"]["Open vSwitch"]
 
