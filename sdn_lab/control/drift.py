@@ -195,7 +195,7 @@ def _but_for_match(entry: FlowEntry) -> object:
 
 
 def _betrayed(foreign: FlowEntry, expected: Sequence[FlowEntry], why: Why) -> str:
-    """Say which entries a foreign one answers in place of: the first by name, the rest by number."""
+    """Say which entries a foreign one answers in place of: the likest by name, the rest by number."""
     overruled = [
         entry
         for entry in expected
@@ -205,7 +205,8 @@ def _betrayed(foreign: FlowEntry, expected: Sequence[FlowEntry], why: Why) -> st
     ]
     if not overruled:
         return "answers what no entry answered"
-    first = max(overruled, key=lambda entry: (entry.priority, len(entry.match.tests)))
+    own = set(foreign.match.tests)
+    first = max(overruled, key=lambda entry: (len(own & set(entry.match.tests)), entry.priority))
     more = f", and {len(overruled) - 1} more" if len(overruled) > 1 else ""
     return f"answers in place of {why(first)}{more}"
 

@@ -50,7 +50,7 @@ class Reverted:
         lines = [f"{_number(self.undone)} undone" if self.undone else "nothing had drifted"]
         lines += [f"  {difference}" for difference in self.undone]
         if self.forgotten:
-            lines.append(f"{self.forgotten} established flows ended that the scenario does not allow")
+            lines.append(f"{self.forgotten} tracked flows forgotten that the scenario would not let open")
         if self.left:
             lines += [f"{_number(self.left)} LEFT", *(f"  {difference}" for difference in self.left)]
         return "\n".join(lines)

@@ -124,8 +124,10 @@ def test_a_foreign_entry_names_what_it_answers_in_place_of(lab: Lab, scenario: S
     lab.revert()
 
     assert difference.drift is Drift.FOREIGN
-    assert difference.betrays.startswith("answers in place of ")
-    assert "overlap.yaml:" in difference.betrays or "platform" in difference.betrays
+    source = scenario.sources["red/vm1"]
+    assert difference.betrays.startswith(
+        f"answers in place of classify: port red/vm1 ({source.file}:{source.line}), and "
+    )
 
 
 def test_a_flow_that_was_opened_through_a_hole_ends_with_it(lab: Lab) -> None:
