@@ -8,7 +8,8 @@ r"""The tables of an integration bridge.  Order of declaration is order in the p
           /         \                                             |
      20 source_ip   30 source_neighbour: is the sender who it says it is?
          |               |     \  request                         |
-         |               |   40 neighbours: to the owner alone; a gateway is answered for
+         |               |   40 neighbours: to the owner alone; a gateway's answer is made,
+         |               |      |  45 advertise: and for IPv6 finished, back to who asked
      50 egress_track     |      /                                 |
          |   \           |     /                                  |
          |  55 peering: is that what its tenants approved?        |
@@ -86,6 +87,7 @@ TABLES = _declare(
         "neighbours",
         "ARP requests and solicitations: to the one owner; a gateway's is answered",
     ),
+    (45, "advertise", "neighbours", "a gateway's advertisement: flags and its MAC, back to who asked"),
     (50, "egress_track", "egress_group", "connection tracking in the source port's zone"),
     (55, "peering", "peering", "between the networks of a peering: only what it allows, and answers to that"),
     (60, "egress_group", "egress_group", "what the source port's security groups let go"),
@@ -109,6 +111,7 @@ TABLES = _declare(
     SOURCE_IP,
     SOURCE_NEIGHBOUR,
     NEIGHBOURS,
+    ADVERTISE,
     EGRESS_TRACK,
     PEERING,
     EGRESS_GROUP,

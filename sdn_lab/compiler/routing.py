@@ -13,32 +13,24 @@ error: nobody could say it but the gateway, which is nowhere.
 Neighbour discovery reaches `forward` without having been through the sender's groups, so it must not be
 routed: it is dropped here before anything else, whatever it is addressed to.
 
-A gateway answers ARP from the sender's own hypervisor (table neighbours); nothing leaves it.  The sender
-was checked in table source_neighbour like that of any request.
+How gateways answer ARP and neighbour solicitations is in `gateways`.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 from sdn_lab.compiler.classify import NEIGHBOUR_ADVERTISEMENT, NEIGHBOUR_SOLICITATION
 from sdn_lab.compiler.joins import Join
-from sdn_lab.compiler.pipeline import DELIVER, FORWARD, NEIGHBOURS, NETWORK, ROUTE
-from sdn_lab.compiler.port_security import ARP_REPLY, ARP_REQUEST
+from sdn_lab.compiler.pipeline import DELIVER, FORWARD, NETWORK, ROUTE
 from sdn_lab.compiler.services import FAMILIES
 from sdn_lab.compiler.writer import Site, Writer, address_test, mac_number, set_field
-from sdn_lab.model.intent import IPAddress, Network, Port, RouterInterface
-from sdn_lab.openflow.action import IN_PORT, DecTtl, Move, Output, Subfield
-from sdn_lab.openflow.fields import ETH_ARP, ETH_IPV6, FIELDS
+from sdn_lab.model.intent import IPAddress, Network, Port
+from sdn_lab.openflow.action import DecTtl, Output
+from sdn_lab.openflow.fields import ETH_IPV6
 
 
 def write(site: Site, out: Writer) -> None:
-    """Write the table, the way into it, and the answers of gateways."""
+    """Write the table, and the way into it."""
     for network in site.networks:
-        for router in site.scenario.routers:
-            for leg in router.interfaces:
-                if leg.network == network.path:
-                    _answer(network, leg, ("router", router.path), out)
         joins = site.joins_from(network)
         for join in joins:
             _lead(network, join, out)
@@ -89,38 +81,3 @@ def _route(site: Site, network: Network, join: Join, port: Port, address: IPAddr
             Output(of_port=site.datapath.tunnel_of_port),
         )
         out.add(ROUTE, 100, tests, origin=join.origin, apply=(*routed, *tunnel))
-
-
-def _answer(network: Network, leg: RouterInterface, origin: tuple[str, str], out: Writer) -> None:
-    """Turn a request for the gateway's IPv4 address round, and send it back to who asked."""
-    mac = mac_number(leg.mac)
-    for address in leg.addresses:
-        if isinstance(address, IPv4Address):
-            out.add(
-                NEIGHBOURS,
-                100,
-                {
-                    NETWORK: network.vni,
-                    "eth_type": ETH_ARP,
-                    "arp_op": ARP_REQUEST,
-                    "arp_tpa": int(address),
-                },
-                origin=origin,
-                apply=(
-                    _copy("eth_src", "eth_dst"),
-                    set_field("eth_src", mac),
-                    set_field("arp_op", ARP_REPLY),
-                    _copy("arp_sha", "arp_tha"),
-                    _copy("arp_spa", "arp_tpa"),
-                    set_field("arp_sha", mac),
-                    set_field("arp_spa", int(address)),
-                    Output(of_port=IN_PORT),
-                ),
-            )
-
-
-def _copy(source: str, target: str) -> Move:
-    return Move(
-        source=Subfield(field=source, start=0, bits=FIELDS[source].bits),
-        target=Subfield(field=target, start=0, bits=FIELDS[target].bits),
-    )

@@ -12,6 +12,7 @@ millisecond an entry.
 
 from __future__ import annotations
 
+import base64
 import socket
 import struct
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from functools import cache
 from typing import Any
 
 from sdn_lab.openflow import action as act
-from sdn_lab.openflow.fields import FIELDS, OFPXMC_EXPERIMENTER, ONF, Field
+from sdn_lab.openflow.fields import FIELDS, OFPXMC_EXPERIMENTER, OFPXMC_ND, ONF, Field
 
 NUMBERS: Mapping[str, int] = {name: row.oxm[0] << 7 | row.oxm[1] for name, row in FIELDS.items()}
 _BY_NUMBER: Mapping[object, Field] = {
@@ -93,6 +94,8 @@ def _number(row: Field, user: int | str) -> int:
     """Return the number of a value that the framework may have written as an address."""
     if isinstance(user, int):
         return user
+    if row.oxm[0] == OFPXMC_ND:  # the framework does not know the field, and gives its bytes
+        return int.from_bytes(base64.b64decode(user), "big")
     if row.bits == MAC_BITS:
         return int(user.replace(":", ""), 16)
     family = socket.AF_INET if row.bits == IPV4_BITS else socket.AF_INET6

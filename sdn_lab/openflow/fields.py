@@ -10,6 +10,9 @@ VLAN: `vlan_vid` is 13 bits; bit 12 (0x1000) says that a tag is present, so ``vl
 full mask means untagged.  `vlan_pcp` is 0 on an untagged packet.  ovs-ofctl's ``vlan_tci`` is text only:
 `sdn_lab.openflow.text` splits it into these two.
 
+`nd_reserved` is the word between checksum and target (flags of an advertisement); `nd_options_type` the type
+of the first link-layer option, 0 without one: 1 from the sender, 2 about the target.
+
 `ip_frag` is OVS's: bit 0 any fragment, bit 1 later fragment (offset is not 0).  `ct_state` bits are in
 `CT_STATE_BITS`.
 """
@@ -44,6 +47,7 @@ class Domain(Enum):
     CONNTRACK = "conntrack"  # what `ct` found out
 
 
+OFPXMC_ND = 0x1000  # Open vSwitch's class for what OpenFlow lacks of neighbour discovery
 OFPXMC_NXM_0, OFPXMC_NXM_1, OFPXMC_BASIC, OFPXMC_REGISTERS, OFPXMC_EXPERIMENTER = 0, 1, 0x8000, 0x8001, 0xFFFF
 ONF = 0x4F4E4600
 
@@ -241,6 +245,15 @@ _ROWS: tuple[Field, ...] = (
     _row("nd_target", 128, (_B, 31), "nd_target", "NXM_NX_ND_TARGET", Form.IPV6, needs=_ND, maskable=True),
     _row("nd_sll", 48, (_B, 32), "nd_sll", "NXM_NX_ND_SLL", Form.MAC, needs=_NS, maskable=True),
     _row("nd_tll", 48, (_B, 33), "nd_tll", "NXM_NX_ND_TLL", Form.MAC, needs=_NA, maskable=True),
+    _row("nd_reserved", 32, (OFPXMC_ND, 1), "nd_reserved", "ERICOXM_OF_ICMPV6_ND_RESERVED", needs=_ND),
+    _row(
+        "nd_options_type",
+        8,
+        (OFPXMC_ND, 2),
+        "nd_options_type",
+        "ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE",
+        needs=_ND,
+    ),
     # ARP
     _row("arp_op", 16, (_B, 21), "arp_op", "NXM_OF_ARP_OP", needs=_ARP),
     _row("arp_spa", 32, (_B, 22), "arp_spa", "NXM_OF_ARP_SPA", Form.IPV4, needs=_ARP, maskable=True),

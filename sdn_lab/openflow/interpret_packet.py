@@ -15,7 +15,7 @@ from sdn_lab.openflow.action import Move, SetField, Subfield
 from sdn_lab.openflow.conntrack import PacketState
 from sdn_lab.openflow.fields import ETH_IP, ETH_IPV6, FIELDS, FRAG_LATER, OFPVID_PRESENT, Domain
 from sdn_lab.openflow.interpret_result import Tunnel
-from sdn_lab.openflow.packet_parse import dissect
+from sdn_lab.openflow.packet_parse import NS, dissect
 
 _REGISTERS = {
     row.name: 0 for row in FIELDS.values() if row.domain is not Domain.PACKET and row.name != "conj_id"
@@ -158,6 +158,9 @@ class Packet:
             self.bare = packet_rewrite.rewrite(self.bare, {name: value})
         except ValueError:
             return  # a truncated header: the field changed, there are no bytes for it
+        if name == "icmpv6_type" and "nd_target" in held:
+            option = "nd_sll" if value == NS else "nd_tll"  # a question became an answer, or the reverse
+            held.setdefault(option, dissect(self.bare).fields.get(option, 0))
 
     def _has_no_header(self) -> bool:
         """IP protocol 0 and ARP operation 0 mean to Open vSwitch that there is no header to write into."""

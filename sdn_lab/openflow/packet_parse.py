@@ -242,7 +242,8 @@ def _transport(frame: bytes, found: Dissection, at: int, proto: int) -> None:
 def _neighbour(frame: bytes, found: Dissection, at: int, kind: int, code: int) -> None:
     """Add target and link-layer option; a duplicated option voids all three, as in Open vSwitch."""
     fields = found.fields
-    target = 0
+    target = kind_of_option = 0
+    reserved = 0 if code or found.end - at < 8 else int.from_bytes(frame[at + 4 : at + 8])
     addresses = {1: 0, 2: 0}
     places: dict[int, int] = {}
     if code == 0 and found.end - at >= 24:
@@ -256,10 +257,12 @@ def _neighbour(frame: bytes, found: Dissection, at: int, kind: int, code: int) -
                 if addresses[option]:
                     target, addresses, places = 0, {1: 0, 2: 0}, {}
                     break
+                kind_of_option = kind_of_option or option
                 addresses[option] = int.from_bytes(frame[at + 2 : at + 8])
                 places[option] = at + 2
             at += length
     fields["nd_target"] = target
+    fields["nd_reserved"], fields["nd_options_type"] = reserved, kind_of_option
     found.sll, found.tll = places.get(1), places.get(2)
     if kind == NS:
         fields["nd_sll"] = addresses[1]

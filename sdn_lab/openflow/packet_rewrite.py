@@ -192,6 +192,10 @@ def _set_transport(data: bytearray, found: Dissection, name: str, value: int) ->
         _patch(data, at, bytes((data[at], value)), at + 2)
     elif name == "nd_target" and found.end - at >= 24:
         _patch(data, at + 8, value.to_bytes(16), at + 2)
+    elif name == "nd_reserved" and found.end - at >= 24:
+        _patch(data, at + 4, value.to_bytes(4), at + 2)
+    elif name == "nd_options_type" and found.end - at > 25:
+        _patch(data, at + 24, bytes((value, data[at + 25])), at + 2)
     elif name in ("nd_sll", "nd_tll"):
         option = found.sll if name == "nd_sll" else found.tll
         if option is None:

@@ -86,7 +86,12 @@ def _through(
 
 
 def _resolution(src: Port, leg: RouterInterface) -> Iterator[Trial]:
-    """ARP for a gateway: answered to who asked, if he is who he says."""
+    """ARP and discovery for a gateway: answered to who asked, if he is who he says."""
+    for gateway in leg.addresses:
+        if isinstance(gateway, IPv6Address):
+            for a in src.ips:
+                if isinstance(a, IPv6Address):
+                    yield from _solicited(src, leg.mac, gateway, a)
     for gateway in leg.addresses:
         for a in src.ips:
             if not isinstance(gateway, IPv4Address) or not isinstance(a, IPv4Address):
@@ -102,6 +107,38 @@ def _resolution(src: Port, leg: RouterInterface) -> Iterator[Trial]:
                 yield exactly(src, forged, NOBODY, f"who has {gateway}, as {sha} {spa}, from {src.path}")
             told = frames.ethernet(src.mac, leg.mac, 0x0806, frames.arp(2, src.mac, a, leg.mac, gateway))
             yield exactly(src, told, NOBODY, f"ARP reply to gateway {gateway} from {src.path}")
+
+
+def _solicited(src: Port, mac: str, gateway: IPv6Address, a: IPv6Address) -> Iterator[Trial]:
+    group = frames.solicited_node(gateway)
+    advert = (0x60000000).to_bytes(4) + gateway.packed + b"\x02\x01" + frames.mac_bytes(mac)
+    answer = discovery(gateway, a, frames.icmpv6(gateway, a, 136, 0, advert))
+    home = frames.ethernet(mac, src.mac, 0x86DD, answer)
+    for eth_dst, dst in ((frames_mac(group), group), (mac, gateway)):
+        asked = discovery(a, dst, frames.neighbour_solicit(a, gateway, src.mac, dst=dst))
+        yield exactly(
+            src,
+            frames.ethernet(src.mac, eth_dst, 0x86DD, asked),
+            frozenset({src.path}),
+            f"solicitation for {gateway}, from {src.path} to {eth_dst}",
+            home,
+        )
+    for claimed, sll, what in (
+        (a, None, "without an option"),
+        (a, mac, "with the gateway's MAC"),
+        (gateway, src.mac, "as the gateway"),
+        (a + 100, src.mac, "as somebody else"),
+    ):
+        asked = discovery(claimed, group, frames.neighbour_solicit(claimed, gateway, sll, dst=group))
+        frame = frames.ethernet(src.mac, frames_mac(group), 0x86DD, asked)
+        yield exactly(src, frame, NOBODY, f"solicitation for {gateway} {what}, from {src.path}")
+    told = discovery(a, gateway, frames.neighbour_advert(a, gateway, a, src.mac))
+    yield exactly(
+        src,
+        frames.ethernet(src.mac, mac, 0x86DD, told),
+        NOBODY,
+        f"advertisement to gateway {gateway} from {src.path}",
+    )
 
 
 def _neither(src: Port, leg: RouterInterface) -> Iterator[Trial]:

@@ -196,6 +196,15 @@ def _stranger() -> int:
 STRANGER = _stranger()
 ND = 136
 
+
+def _flagless(entry: FlowEntry) -> Iterator[FlowEntry]:
+    """An advertisement keeps the solicitation's option type."""
+    kept = tuple(
+        a for a in entry.instructions.apply if not (isinstance(a, SetField) and a.field == "nd_options_type")
+    )
+    yield replace(entry, instructions=replace(entry.instructions, apply=kept))
+
+
 FAULTS: dict[str, Change] = {
     "TTL not decremented": _keeps(ttl=True),
     "source MAC not rewritten": _keeps("eth_src"),
@@ -211,6 +220,7 @@ FAULTS: dict[str, Change] = {
     "around the peering": _around_the_peering,
     "peering lets no reply pass": _without(PEERING, metadata=103),
     "gateway unanswered": _without(NEIGHBOURS, arp_op=1, arp_tpa=0x0A010001),
+    "gateway's advertisement unfinished": _flagless,
     "copy to another network's port": _straight_to(STRANGER),
     "copy under another network": _copies_of_everybody,
     "copies past the groups": _past_the_groups,
