@@ -38,6 +38,22 @@ class Child(Protocol):
         ...
 
 
+class Execution(Protocol):
+    """A program that runs in the lab on its caller's own input and output."""
+
+    def fileno(self) -> int:
+        """Return a descriptor that becomes readable when the program has ended."""
+        ...
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the program and what it started."""
+        ...
+
+    def finish(self) -> int:
+        """Return its exit status, as a shell says it.  It ends now if it has not."""
+        ...
+
+
 class RunningLab(Protocol):
     """Datapaths, instances and wires that exist.  Leaving the context removes every trace.
 
@@ -127,6 +143,24 @@ class RunningLab(Protocol):
 
         Raises LabError when the lab died.
         """
+        ...
+
+    def execute(
+        self,
+        node: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        directory: str,
+        descriptors: Sequence[int],
+    ) -> Execution:
+        """Run a program at a port (its path) or on a hypervisor; *descriptors* are its input, output, error.
+
+        A hypervisor's programs find its Open vSwitch.  Raises ApparatusError if there is no such program.
+        """
+        ...
+
+    def rest(self) -> None:
+        """No frames are exchanged for a while: what somebody runs in an instance may talk again."""
         ...
 
     def versions(self) -> Mapping[str, str]:

@@ -197,10 +197,16 @@ def spawn(
 
 
 def launch(
-    argv: Sequence[str], env: Mapping[str, str] | None, *, stdin: int, stdout: int, stderr: int
+    argv: Sequence[str],
+    env: Mapping[str, str] | None,
+    *,
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    directory: str | None = None,
 ) -> Running:
-    """Like `spawn`, on file descriptors of the caller's, who keeps them."""
-    return Running(argv, _start(argv, env, stdin=stdin, stdout=stdout, stderr=stderr))
+    """Like `spawn`, on file descriptors of the caller's, who keeps them; in *directory*, or ours."""
+    return Running(argv, _start(argv, env, stdin=stdin, stdout=stdout, stderr=stderr, directory=directory))
 
 
 def detach(argv: Sequence[str], env: Mapping[str, str], *, pass_fds: Sequence[int] = ()) -> None:
@@ -228,6 +234,7 @@ def _start(
     stdout: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
     pass_fds: Sequence[int] = (),
+    directory: str | None = None,
 ) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
@@ -239,6 +246,7 @@ def _start(
             text=True,
             errors="replace",
             bufsize=1,
+            cwd=directory,
             env=env,
             start_new_session=True,
             preexec_fn=tied_to_caller(),  # noqa: PLW1509 (calls prctl and getppid, which take no lock)

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sdn_lab import __version__
-from sdn_lab.cli import labs, papers, verbs
+from sdn_lab.cli import labs, papers, programs, verbs
 from sdn_lab.model.diagnostic import Diagnostic, InputError
 
 VERBS = (
-    "run", "up", "status", "check", "down", "graph", "compile", "validate", "schema", "doctor", "list",
+    "run", "up", "status", "check", "apply", "exec", "down",
+    "graph", "compile", "validate", "schema", "doctor", "list",
 )  # fmt: skip
 BACKENDS = ("sim", "mininet")
 METHODS = ("graph", "probe", "drift")
 FORMATS = ("text", "json", "junit", "png")
 
 _LATER_VERBS = {
-    "apply", "exec", "shell", "capture", "prove", "trace", "compare-steering",
+    "shell", "capture", "prove", "trace", "compare-steering",
 }  # fmt: skip
 _LATER_METHODS = {"proof"}
 _LATER_FORMATS = {"sarif", "html", "md"}
@@ -53,14 +54,27 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         raise not_yet(f"the verb '{argv[0]}'")
     if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
         raise usage_error(f"'{argv[0]}' is not a verb", fix=f"choose from {', '.join(VERBS)}")
-    for word in argv:
+    own, command = _split(argv)
+    for word in own:
         flag = word.partition("=")[0]
         if flag in _LATER_FLAGS:
             raise not_yet(f"{flag} ({_LATER_FLAGS[flag]})")
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(own)
     if arguments.verb is None:
         raise usage_error("no verb given", fix="try `sdn-lab run overlap`, or `sdn-lab --help`")
+    arguments.command = command
+    if arguments.verb is programs.execute and not command:
+        fix = "for example `sdn-lab exec red/vm1 -- ping -c 1 10.0.0.13`"
+        raise usage_error("exec names no program", fix=fix)
     return arguments
+
+
+def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return our words, and those after ``--``, which are another program's."""
+    if "--" not in argv or argv[0] != "exec":
+        return argv, ()
+    at = list(argv).index("--")
+    return argv[:at], argv[at + 1 :]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,6 +137,22 @@ def _living(words: Any) -> None:
     check.set_defaults(verb=labs.check)
     _named(check)
     _judging(check, None)
+    check.add_argument("--revert", action="store_true", help="first make every datapath hold what it should")
+
+    apply = words.add_parser("apply", help="change a running lab to another scenario, or to a changed file")
+    apply.set_defaults(verb=labs.apply)
+    _settings(apply)
+    apply.add_argument("scenario", help="a file, or the name of a scenario that ships")
+    _named(apply)
+
+    execute = words.add_parser(
+        "exec",
+        help="run a program in an instance or on a hypervisor",
+        usage="sdn-lab exec [--name NAME] NODE -- PROGRAM ...",
+    )
+    execute.set_defaults(verb=programs.execute)
+    _named(execute)
+    execute.add_argument("node", help="an instance, e.g. red/vm1, or a hypervisor, e.g. hv1")
 
     down = words.add_parser("down", help="end a lab; return when nothing is left of it")
     down.set_defaults(verb=labs.down)

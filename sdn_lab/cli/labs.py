@@ -6,10 +6,13 @@ import argparse
 import json
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdn_lab.cli import papers
 from sdn_lab.model.diagnostic import LabError
+
+if TYPE_CHECKING:
+    from sdn_lab.lab.drift import Reverted
 
 _DOWN_S = 40.0
 _WATCH_S = 0.5
@@ -87,12 +90,43 @@ def check(words: argparse.Namespace) -> int:
     from sdn_lab.resident.values import loads
 
     papers.prepare(words.report)
+    lab = choose(words.name)
     with Progress() as progress:
-        answer = ask(choose(words.name), "check", progress, methods=words.methods)
+        reverted = ask(lab, "revert", progress) if words.revert else None
+        answer = ask(lab, "check", progress, methods=words.methods)
+    if reverted is not None:
+        _tell(loads(reverted["frames"][0]))
     report, scenario = (loads(frame) for frame in answer["frames"])
     REPORTERS["text"].print(report, scenario, sys.stdout)
     papers.write(words.report, report, scenario)
     return int(report.exit)
+
+
+def _tell(reverted: Reverted) -> None:
+    """Say what was put right, and what could not be."""
+    from sdn_lab.report.format import clean
+
+    if not reverted.undone and not reverted.left:
+        print("nothing to revert: every datapath holds what it should")
+    for what, differences in (("reverted", reverted.undone), ("not reverted", reverted.left)):
+        for difference in differences:
+            betrayed = f" ({difference.betrays})" if difference.betrays else ""
+            print(f"{what}: {clean(f'{difference}{betrayed}')}")
+    print()
+
+
+def apply(words: argparse.Namespace) -> int:
+    """Change a running lab to another scenario."""
+    from sdn_lab.cli.progress import Progress
+    from sdn_lab.cli.verbs import load_scenario
+    from sdn_lab.resident.client import ask, choose
+    from sdn_lab.resident.values import dumps, loads
+
+    scenario = load_scenario(words.scenario, words.settings)
+    with Progress() as progress:
+        answer = ask(choose(words.name), "apply", progress, frames=[dumps(scenario)])
+    print(loads(answer["frames"][0]))
+    return 0
 
 
 def down(words: argparse.Namespace) -> int:

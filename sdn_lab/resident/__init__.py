@@ -11,7 +11,8 @@
 | `birth` | the command's side of `up`: start a resident, wait until its lab is up |
 | `life` | the resident's main thread: build, serve, end |
 | `jobs` | what moves the lab, one after the other, in that thread |
-| `server` | connections, each in a thread of its own; `requests` answers them |
+| `server` | connections, each in a thread of its own; `requests` answers them, `asked` is one of them |
+| `execute` | programs on the caller's own input and output |
 | `status` | what can be said of a lab at this moment |
 | `client` | the command's side of everything else |
 | `gone` | waits until a process and all below it have ended |

@@ -8,36 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
-from sdn_lab.channel import Channel, Closed
-from sdn_lab.resident.values import dumps
-
-if TYPE_CHECKING:
-    from sdn_lab.resident.server import Server
-
-
-@dataclass(slots=True)
-class Asked:
-    """A request, who asked, and the descriptors that came with it."""
-
-    server: Server
-    channel: Channel
-    request: Mapping[str, Any]
-    descriptors: Sequence[int] = field(default_factory=list)
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Tell progress; an asker who went away does not stop what goes on."""
-        with contextlib.suppress(Closed, OSError):
-            self.channel.send({"progress": [what, done, total]})
-
-    def close(self) -> None:
-        """Let go of the descriptors."""
-        for descriptor in self.descriptors:
-            os.close(descriptor)
-        self.descriptors = []
+from sdn_lab.model.diagnostic import LabError
+from sdn_lab.model.intent import Scenario
+from sdn_lab.model.verdict import Report
+from sdn_lab.resident.asked import Asked
+from sdn_lab.resident.execute import execute
+from sdn_lab.resident.values import dumps, loads
 
 
 def status(asked: Asked) -> dict[str, Any]:
@@ -52,8 +32,31 @@ def check(asked: Asked) -> dict[str, Any]:
     options = replace(lab.options, pcap_dir=None)
     if request["methods"] is not None:
         options = replace(options, methods=tuple(request["methods"]))
-    report = server.jobs.do("check", lambda: lab.check(options), asked.progress)
-    return {"exit": report.exit, "frames": [dumps(report), dumps(lab.scenario)]}
+
+    def work() -> tuple[Report, Scenario]:
+        try:
+            return lab.check(options), lab.scenario
+        finally:
+            with contextlib.suppress(LabError):  # then the check has said why
+                lab.backend.rest()
+
+    report, scenario = server.jobs.do("check", work, asked.progress)
+    return {"exit": report.exit, "frames": [dumps(report), dumps(scenario)]}
+
+
+def revert(asked: Asked) -> dict[str, Any]:
+    """Make every datapath hold what it should."""
+    lab = asked.server.lab
+    reverted = asked.server.jobs.do("revert", lab.revert, asked.progress)
+    return {"frames": [dumps(reverted)]}
+
+
+def apply(asked: Asked) -> dict[str, Any]:
+    """Change the lab to another scenario."""
+    lab = asked.server.lab
+    scenario: Scenario = loads(asked.request["frames"][0])
+    applied = asked.server.jobs.do("apply", lambda: lab.apply(scenario), asked.progress)
+    return {"frames": [dumps(applied)]}
 
 
 def down(asked: Asked) -> dict[str, Any]:
@@ -62,4 +65,11 @@ def down(asked: Asked) -> dict[str, Any]:
     return {"note": asked.server.wait_for_end()}
 
 
-VERBS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {"status": status, "check": check, "down": down}
+VERBS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
+    "status": status,
+    "check": check,
+    "revert": revert,
+    "apply": apply,
+    "execute": execute,
+    "down": down,
+}

@@ -21,8 +21,9 @@ from sdn_lab.lab import Lab
 from sdn_lab.model.diagnostic import LabError, SdnLabError
 from sdn_lab.resident import status
 from sdn_lab.resident.address import peer
+from sdn_lab.resident.asked import Asked
 from sdn_lab.resident.jobs import Jobs
-from sdn_lab.resident.requests import VERBS, Asked
+from sdn_lab.resident.requests import VERBS
 
 _ROOT = 0
 _LAST_WORDS_S = 2.0

@@ -46,7 +46,7 @@ def of(lab: Lab, *, name: str, since: float, up: bool, busy: str) -> dict[str, A
         return told
     snapshot = _look(lab, told)
     told["hypervisors"] = _hypervisors(lab, snapshot)
-    if lab.closed and not told["error"]:
+    if lab.closed and not told["error"] and busy not in CHANGING:
         told.update(state="closed", error=lab.closed)
     if snapshot is not None and busy not in CHANGING:
         told["drift"] = _drift(lab, snapshot)

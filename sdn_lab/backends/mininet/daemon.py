@@ -47,12 +47,13 @@ from sdn_lab.backends.mininet.namespaces import settle_in, unshare_lab
 from sdn_lab.backends.mininet.nodes import Instance
 from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
 from sdn_lab.backends.mininet.plan import Plan
+from sdn_lab.backends.mininet.programs import Programs, anybody_in
 from sdn_lab.backends.mininet.restore import restore
 from sdn_lab.backends.mininet.watch import Watch
 from sdn_lab.backends.mininet.windows import telling, window_of
 from sdn_lab.channel import Channel, Closed
 from sdn_lab.model.diagnostic import ApparatusError, LabError
-from sdn_lab.process import Running, die_with_parent, ending, launch
+from sdn_lab.process import die_with_parent, ending
 from sdn_lab.tls import Identity
 
 _TICK_MS = 200
@@ -73,7 +74,7 @@ class _Daemon:
         self._watch = Watch()
         self._built: Built | None = None
         self._exchange: Exchange | None = None
-        self._children: dict[int, Running] = {}
+        self._programs = Programs()
         self._hearing = False
         self._fresh = False  # what waits in the sockets is of no interest
         self._neighbours_at = 0.0
@@ -87,6 +88,8 @@ class _Daemon:
             "spawn": self.spawn,
             "poll": self.poll,
             "kill": self.kill,
+            "signal": self.signal,
+            "rest": self.rest,
             "connect": self.connect,
             "snapshot": self.snapshot,
             "restore": self.restore,
@@ -126,7 +129,7 @@ class _Daemon:
             with self._answering:
                 self._channel.send(answer, descriptors)
                 self._busy = False
-            for descriptor in descriptors:
+            for descriptor in (*descriptors, *request["descriptors"]):
                 os.close(descriptor)
 
     def _guard(self) -> None:
@@ -164,40 +167,39 @@ class _Daemon:
     def spawn(self, request: Mapping[str, Any]) -> Reply:
         """Start ``argv`` with ``env`` at the instance of ``port``, at ``hypervisor``, or in management.
 
-        The answer carries its pipes: standard input, output, error.
+        The answer carries its pipes: standard input, output, error; if these came with the request, a pidfd.
         """
         node, env = self._place(request)
-        theirs_in, ours_in = os.pipe2(os.O_CLOEXEC)
-        ours_out, theirs_out = os.pipe2(os.O_CLOEXEC)
-        ours_err, theirs_err = os.pipe2(os.O_CLOEXEC)
-        try:
-            child = launch(
-                [*node.into, *request["argv"]], env, stdin=theirs_in, stdout=theirs_out, stderr=theirs_err
-            )
-        except BaseException:
-            for descriptor in (ours_in, ours_out, ours_err):
-                os.close(descriptor)
-            raise
-        finally:
-            for descriptor in (theirs_in, theirs_out, theirs_err):
-                os.close(descriptor)
-        self._children[child.pid] = child
+        given, directory = request["descriptors"], request.get("directory", "")
+        child, descriptors = self._programs.start([*node.into, *request["argv"]], env, given, directory)
         management = "port" not in request and "hypervisor" not in request
         if management and self._exchange is not None:
             self._exchange.reckon_with(child.pid)
         self._watch.own("the controller", child, may_finish=True, may_fail=not management)
-        return {"child": child.pid}, [ours_in, ours_out, ours_err]
+        return {"child": child.pid}, descriptors
 
     def poll(self, request: Mapping[str, Any]) -> Reply:
         """Return the exit status of a ``child``, or null."""
-        return {"status": self._children[request["child"]].poll()}, []
+        return {"status": self._programs[request["child"]].poll()}, []
 
     def kill(self, request: Mapping[str, Any]) -> Reply:
         """End a ``child``; its end is not a failure of the lab."""
-        child = self._children[request["child"]]
+        child = self._programs[request["child"]]
         self._watch.disown(child)
         child.kill()
         return {"status": child.poll()}, []
+
+    def signal(self, request: Mapping[str, Any]) -> Reply:
+        """Send signal ``number`` to a ``child`` and what it started."""
+        self._programs.signal(request["child"], request["number"])
+        return {}, []
+
+    def rest(self, _request: Mapping[str, Any]) -> Reply:
+        """Frames will not be exchanged for a while: let instances hear in which somebody runs something."""
+        nodes = self._lab().instances.values()
+        if not self._hearing and anybody_in([n.pid for n in nodes], [n.pid for n in nodes]):
+            self._make_deaf(False)
+        return {}, []
 
     def connect(self, request: Mapping[str, Any]) -> Reply:
         """Point every integration bridge at ``target``, under its own of ``identities`` if there are any, and
@@ -355,8 +357,8 @@ class _Daemon:
             self._watch.reap()
             self._watch.note()
             self._keep_peers()
-        request, _ = self._channel.receive()
-        return request
+        request, descriptors = self._channel.receive()
+        return {**request, "descriptors": descriptors}
 
 
 def _first_process(channel: Channel, keeper_lives: int) -> NoReturn:

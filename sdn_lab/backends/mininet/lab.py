@@ -16,7 +16,6 @@ import dataclasses
 import importlib.metadata
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
@@ -28,6 +27,7 @@ from typing import IO, Any, Self
 
 import sdn_lab
 from sdn_lab.backends.mininet.dump import snapshot_of
+from sdn_lab.backends.mininet.executed import Executed, find
 from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
 from sdn_lab.backends.mininet.plan import Plan, fresh_nodes, plan
 from sdn_lab.backends.mininet.tracked import DUMP, GONE, PURGE, forgetting, tracked_of
@@ -118,6 +118,24 @@ class MininetLab:
     def spawn_on(self, hypervisor: str, argv: Sequence[str]) -> LabChild:
         """Start a program on a hypervisor, where it finds the hypervisor's Open vSwitch."""
         return self._spawn(argv, os.environ, hypervisor=hypervisor)
+
+    def execute(
+        self,
+        node: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        directory: str,
+        descriptors: Sequence[int],
+    ) -> Executed:
+        """Run a program at a port or on a hypervisor; *descriptors* are its input, output, error."""
+        where = {"hypervisor" if node in self._assignment.datapaths else "port": node}
+        request = {"argv": [find(argv[0], env), *argv[1:]], "env": dict(env), "directory": directory, **where}
+        answer, (ended,) = self._ask("spawn", request, descriptors=descriptors)
+        return Executed(answer["child"], ended, self._ask)
+
+    def rest(self) -> None:
+        """Let instances hear again in which somebody runs something: no frames are exchanged for a while."""
+        self._ask("rest")
 
     def connect(
         self,
@@ -246,9 +264,7 @@ class MininetLab:
         self._children.clear()
 
     def _spawn(self, argv: Sequence[str], env: Mapping[str, str], **where: str) -> LabChild:
-        program = shutil.which(argv[0], path=env.get("PATH", os.defpath))
-        if program is None:
-            raise ApparatusError(f"there is no program {argv[0]} on PATH")
+        program = find(argv[0], env)
         answer, pipes = self._ask("spawn", {"argv": [program, *argv[1:]], "env": dict(env), **where})
         child = LabChild(argv, answer["child"], pipes, self._ask)
         self._children.append(child)
@@ -261,16 +277,17 @@ class MininetLab:
         *,
         limit_s: float = _REQUEST_S,
         progress: Progress | None = None,
+        descriptors: Sequence[int] = (),
     ) -> tuple[dict[str, Any], list[int]]:
         with self._lock:
             if self._failed is not None or self._closed:
                 raise LabError(self._failed or "the lab has been closed")
             with self._unbroken(limit_s):
-                self._channel.send({"op": op, **(arguments or {})})
+                self._channel.send({"op": op, **(arguments or {})}, descriptors)
             while True:
-                answer, descriptors = self._receive(limit_s)
+                answer, given = self._receive(limit_s)
                 if "progress" not in answer:
-                    return answer, descriptors
+                    return answer, given
                 if progress is not None:
                     progress(*answer["progress"])
 

@@ -60,6 +60,10 @@ class Instance:
         """Return its first address of a family, 4 or 6."""
         return next((ip for ip in self.ips if ip.version == family), None)
 
+    def neighbour(self, ip: IPAddress) -> bytes | None:
+        """Return the MAC address that it knows for *ip*."""
+        return self._known.get(ip)
+
     def forget(self) -> None:
         """Forget neighbours, connections and answers."""
         self._known.clear()

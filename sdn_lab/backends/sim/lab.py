@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from sdn_lab import __version__, process
+from sdn_lab.backends.sim import programs
 from sdn_lab.backends.as_built import as_built
 from sdn_lab.backends.fabric import cut_links
 from sdn_lab.backends.sim.change import change
@@ -28,7 +29,9 @@ from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.connection import Channel
 from sdn_lab.backends.sim.instance import Instance
 from sdn_lab.backends.sim.network import Network
+from sdn_lab.backends.sim.ran import Ran
 from sdn_lab.backends.sim.switch import Switch
+from sdn_lab.backends.sim.table import Row
 from sdn_lab.backends.sim.tracked import tracked
 from sdn_lab.contracts import Child, Progress, RunningLab
 from sdn_lab.model.assignment import Assignment
@@ -46,6 +49,7 @@ from sdn_lab.openflow.packet_parse import TCP, UDP
 from sdn_lab.openflow.snapshot import DatapathState, Snapshot
 from sdn_lab.openflow.wire import reply
 from sdn_lab.openflow.wire.error import WireError
+from sdn_lab.openflow.wire.request import FlowMod, FlowQuery
 from sdn_lab.tls import Identity
 
 _WINDOW_NS = 1_000_000  # time that passes with every exchange
@@ -261,6 +265,58 @@ class SimLab:
             sender.datagram(to, l4_port, own, _PAYLOAD)
             return self._answered("data", sender, dst, to, own)
 
+    def execute(
+        self,
+        node: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],  # noqa: ARG002 (there are no programs that could read it)
+        directory: str,  # noqa: ARG002
+        descriptors: Sequence[int],
+    ) -> Ran:
+        """Do what a few programs would do, at a port or on a hypervisor: see `programs`."""
+        return programs.run(self, node, argv, descriptors)
+
+    def rest(self) -> None:
+        """Do nothing: between exchanges there is nobody here who could speak."""
+
+    @contextmanager
+    def awake(self, service: tuple[int, int] | None = None) -> Iterator[int]:
+        """Wake all instances for the block, each with *service* open; give a source port of its own.
+
+        What they send happens when `run` is called.
+        """
+        instances = self.network.instances.values()
+        with self._working():
+            self._own_port = _FIRST_OWN_PORT + (self._own_port + 1) % _FIRST_OWN_PORT
+            for instance in instances:
+                instance.deaf = False
+                instance.forget()
+                if service is not None:
+                    instance.listening.add(service)
+            try:
+                yield self._own_port
+            finally:
+                for instance in instances:
+                    instance.deaf = True
+                    instance.listening.clear()
+            self.clock.pass_until(self.clock.now_ns + _WINDOW_NS)
+
+    def run(self) -> None:
+        """Let everything happen that follows from what was sent.  Inside `awake`."""
+        self._run()
+
+    def rows(self, datapath: str, query: FlowQuery) -> list[Row]:
+        """Return the rows of a datapath that a controller would ask for so."""
+        with self._channel.lock:
+            return self.network.switches[datapath].query(query)
+
+    def change_tables(self, datapath: str, mod: FlowMod) -> None:
+        """Do a flow-mod as if a controller had sent it.  Raises WireError."""
+        switch = self.network.switches[datapath]
+        with self._working():
+            switch.on_removed(switch.flow_mod(mod))
+            self._run()
+
     def _answered(self, what: str, sender: Instance, dst: str, to: IPAddress, own: int) -> bool:
         """Let it happen; say whether the answer came, and from the port that was meant.
 
@@ -282,20 +338,10 @@ class SimLab:
         to = instances[dst].address(family)
         if to is None or instances[src].address(family) is None:
             raise LabError(f"{src} and {dst} do not both have an IPv{family} address")
-        with self._working():
-            self._own_port = _FIRST_OWN_PORT + (self._own_port + 1) % _FIRST_OWN_PORT
-            for instance in instances.values():
-                instance.deaf = False
-                instance.forget()
+        with self.awake() as own:
             if service is not None:
                 instances[dst].listening.add(service)
-            try:
-                yield instances[src], to, self._own_port
-            finally:
-                for instance in instances.values():
-                    instance.deaf = True
-                    instance.listening.clear()
-            self.clock.pass_until(self.clock.now_ns + _WINDOW_NS)
+            yield instances[src], to, own
 
     # -- what moves it
 

@@ -14,6 +14,8 @@ from sdn_lab.cli import main
 from sdn_lab.model.diagnostic import InputError
 from sdn_lab.openflow.text import parse_flows, parse_groups
 from sdn_lab.resident import address
+from sdn_lab.resident.execute import find_node
+from sdn_lab.scenario import find, load
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SOURCES = sorted((Path(__file__).parents[3] / "sdn_lab").rglob("*.py"))
@@ -61,6 +63,10 @@ def test_labs_that_are_there_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError) as missed:
         address.reach("silver")
 
+    with pytest.raises(InputError) as strange:
+        find_node(load(find("overlap")), "vm1")
+
+    assert_golden(GOLDEN / "words" / "USE006-no-such-node.txt", f"{strange.value}\n")
     assert_golden(GOLDEN / "words" / "USE004-name-taken.txt", f"{caught.value}\n")
     assert_golden(GOLDEN / "words" / "USE005-no-such-lab.txt", f"{missed.value}\n")
 

@@ -20,12 +20,12 @@ def name():
 
 
 @pytest.fixture
-def say(capsys):
+def say(capfd):
     """Return what runs a command: its exit code, standard output and error."""
 
     def say(*words):
-        capsys.readouterr()
+        capfd.readouterr()
         code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
+        return code, *capfd.readouterr()
 
     return say
