@@ -160,8 +160,9 @@ class OpenVSwitch:
 
     def know_peers(self, peers: Mapping[str, str]) -> None:
         """Tell the tunnel endpoint its peers' MACs: the first packet to an unknown one is lost."""
-        for vtep, mac in peers.items():
-            self.appctl("tnl/neigh/set", PHYSICAL, vtep, mac)
+        for said, done in self.control([("tnl/neigh/set", PHYSICAL, *peer) for peer in peers.items()]):
+            if not done:
+                raise LabError(f"the tunnel endpoint does not learn its peers: {said}")
 
     def set_controller(self, target: str, identity: Identity | None = None) -> None:
         """Point br-int at a controller, ``ssl:`` with an *identity*; if it has that one, change nothing.
