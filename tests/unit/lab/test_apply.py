@@ -29,8 +29,10 @@ MOVED = edited(("vm2: {network: app, hypervisor: hv1", "vm2: {network: app, hype
 FIFTH = edited(
     (
         "  blue: *tenant",
-        '      vm5: {network: app, hypervisor: hv2, ip: 10.0.0.15, mac: "02:00:00:00:00:15", groups: [web]}\n'
-        "  blue: *tenant",
+        (
+            "      vm5: {network: app, hypervisor: hv2, ip: 10.0.0.15, "
+            'mac: "02:00:00:00:00:15", groups: [web]}\n  blue: *tenant'
+        ),
     )
 )
 
@@ -166,9 +168,9 @@ def test_what_a_running_lab_cannot_become_is_refused_and_the_lab_is_as_it_was(la
 
 
 def test_a_lab_of_another_controller_takes_no_scenario():
-    with Lab(BASE, Options(methods=("graph",), controller="learning_switch")) as lab:
-        with pytest.raises(InputError, match="APP001.*learning_switch"):
-            lab.apply(CLOSED_80)
+    options = Options(methods=("graph",), controller="learning_switch")
+    with Lab(BASE, options) as lab, pytest.raises(InputError, match=r"APP001.*learning_switch"):
+        lab.apply(CLOSED_80)
 
 
 @pytest.mark.parametrize("broken", ["change", "tracked", "take_effect"])
