@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -28,11 +29,16 @@ from sdn_lab.compiler.pipeline import (
     Table,
 )
 from sdn_lab.model.assignment import assign
-from sdn_lab.model.intent import Scenario
+from sdn_lab.model.intent import PeeringRule, PortRange, Protocol, Scenario
+from sdn_lab.model.joined import ways
+from sdn_lab.model.traffic import UDP, Microflow
 from sdn_lab.openflow.action import Action, Ct, DecTtl, Output, Resubmit, SetField, Subfield
 from sdn_lab.openflow.entry import FlowEntry, Program
 from sdn_lab.openflow.match import Match
 from sdn_lab.scenario import load
+from tests.differential import conversation as talk
+from tests.differential.interpret_lab import InterpretLab
+from tests.differential.ovs_oracle import OvsLab
 from tests.differential.test_scenarios import found
 
 SCENARIO = Path(__file__).parents[1] / "unit" / "compiler" / "joined.yaml"
@@ -50,6 +56,62 @@ def scenario() -> Scenario:
 @pytest.mark.usefixtures("ovs")
 def test_sound_tables_are_as_claimed(scenario: Scenario) -> None:
     assert found(scenario, compile_scenario(scenario, assign(scenario))) == []
+
+
+@pytest.mark.ovs
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.usefixtures("ovs")
+def test_random_peerings_allow_what_they_say(scenario: Scenario, seed: int) -> None:
+    """Three ports whose groups admit everything, or db's few: what differs is what the peering allows."""
+    dice = Random(seed)
+    peering = scenario.peerings[0]
+    allow = tuple(_allowed(dice) for _ in range(dice.choice((0, 1, 1, 2, 3))))
+    between = peering.between if dice.randrange(2) else peering.between[::-1]
+    few = replace(
+        scenario,
+        ports=tuple(p for p in scenario.ports if p.path in ("red/web1", "red/shy", "blue/api1")),
+        peerings=(replace(peering, allow=allow, between=between),),
+    )
+
+    assert found(few, compile_scenario(few, assign(few))) == []
+
+
+def _allowed(dice: Random) -> PeeringRule:
+    protocol = dice.choice(tuple(Protocol))
+    if protocol is Protocol.ANY or dice.randrange(4) == 0:
+        return PeeringRule(protocol=protocol)
+    if protocol is Protocol.ICMP:
+        return PeeringRule(protocol=protocol, icmp_types_v4=(0, 8), icmp_types_v6=dice.choice(((), (128,))))
+    edges = sorted(dice.sample((1, 22, 53, 79, 80, 81, 1023, 1024, 32768, 65534, 65535), 2))
+    ranges = (PortRange(first=edges[0], last=dice.choice(edges)),)
+    return PeeringRule(protocol=protocol, l4_ports=ranges)
+
+
+@pytest.mark.ovs
+@pytest.mark.usefixtures("ovs")
+def test_what_was_committed_elsewhere_is_no_way_through_a_peering(scenario: Scenario) -> None:
+    """Both ends track a refused flow by sending it to a wrong MAC; an error about it must not cross."""
+    web, api = scenario.port("red/web1"), scenario.port("blue/api1")
+    (way,) = ways(scenario)["red/web", "blue/api"]
+    there = Microflow(src=web.ips[0], dst=api.ips[0], protocol=UDP, src_l4=4000, dst_l4=9999)
+    back = there.reversed()
+    outer, error = talk.error_about(back, talk.l4(back, mark=1))
+    sent = [
+        (web.path, talk.ethernet(web.mac, scenario.port("red/web2").mac, there, talk.l4(there, mark=1))),
+        (web.path, talk.ethernet(web.mac, way.near.mac, there, talk.l4(there, mark=1))),
+        (api.path, talk.ethernet(api.mac, web.mac, back, talk.l4(back, mark=1))),
+        (api.path, talk.ethernet(api.mac, way.far.mac, back, talk.l4(back, mark=1))),
+        (web.path, talk.ethernet(web.mac, way.near.mac, outer, error)),
+        (web.path, talk.ethernet(web.mac, way.near.mac, there, talk.l4(there, mark=1))),
+    ]
+    assignment = assign(scenario)
+    program = compile_scenario(scenario, assignment)
+    for lab in (InterpretLab(program, assignment), OvsLab(program, assignment)):
+        lab.flush_conntrack()
+        try:
+            assert lab.inject_all(sent) == [[]] * len(sent)
+        finally:
+            lab.close()
 
 
 def _without(table: Table, **tests: int) -> Change:
