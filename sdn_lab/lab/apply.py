@@ -96,7 +96,7 @@ def refuse(lab: Lab, scenario: Scenario) -> None:
             f"the controller {lab.app}" if lab.options.flows is None else f"the tables of {lab.options.flows}"
         )
         found.append(
-            _diagnostic("APP001", f"this lab runs {holder}, which takes no scenario", "only `overlay` does")
+            _diagnostic("APP001", f"this lab runs {holder}, which takes no scenario", "only 'overlay' does")
         )
     for code, what, old, new in (
         ("APP002", "hypervisors", ", ".join(here.hypervisors), ", ".join(there.hypervisors)),
@@ -203,7 +203,7 @@ def _numbered(lab: Lab, scenario: Scenario) -> Assignment:
         return succeed(lab.scenario, lab.assignment, scenario)
     except ValueError as error:
         raise InputError(
-            (_diagnostic("APP007", f"the lab cannot number this scenario: {error}", ""),)
+            (_diagnostic("APP007", "this lab has no numbers for the scenario", str(error)),)
         ) from error
 
 

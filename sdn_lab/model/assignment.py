@@ -134,9 +134,7 @@ def _attach(datapath: Datapath, paths: list[str]) -> Datapath:
     there = {a.port: a for a in datapath.attachments}
     new = [path for path in paths if path not in there]
     if datapath.ever + len(new) > MOST_EVER:
-        raise ValueError(
-            f"hypervisor {datapath.hypervisor} has given all its port numbers: build the lab anew"
-        )
+        raise ValueError(f"hypervisor {datapath.hypervisor} has given all its port numbers")
     for n, path in enumerate(new, start=datapath.ever):
         there[path] = Attachment(port=path, of_port=FIRST_INSTANCE_OF_PORT + n, zone=FIRST_ZONE + n)
     return replace(datapath, attachments=tuple(there[path] for path in paths), ever=datapath.ever + len(new))

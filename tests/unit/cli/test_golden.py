@@ -83,7 +83,7 @@ def test_flow_text_reports_every_mistake_at_once(name: str, read) -> None:
 def test_every_diagnostic_of_input_has_a_golden_file() -> None:
     """CTL004 and CTL005 are the lab's failures, not the input's: `tests/contracts/test_controller.py`."""
     codes = {
-        code for path in SOURCES for code in re.findall(r'"((?:FLW|FLD|USE|BCK|CTL)\d{3})"', path.read_text())
+        code for path in SOURCES for code in re.findall(r'"((?:FLW|FLD|USE|BCK|CTL|APP)\d{3})"', path.read_text())
     }
     shown = {
         code

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from sdn_lab.lab import Lab, Options
-from sdn_lab.model.assignment import assign
+from sdn_lab.model.assignment import MOST_EVER, Assignment, assign
 from sdn_lab.model.diagnostic import InputError, LabError
 from sdn_lab.scenario import loads
+from tests.unit.cli.test_golden import assert_golden
 
+GOLDEN = Path(__file__).parents[2] / "golden" / "words"
 FILE = (Path(__file__).parents[3] / "topologies" / "overlap.yaml").read_text()
 
 
@@ -147,30 +149,44 @@ def test_all_that_was_tracked_of_a_port_that_moved_is_forgotten(lab):
     assert not [t for t in lab.backend.tracked() if (t.hypervisor, t.zone) == ("hv1", old[1].zone)]
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        (("east: [hv1, hv2]", "east: [hv1, hv2, hv4]"), "APP002"),
-        (("encap: vxlan", "encap: geneve"), "APP003"),
-        (("mtu: 1500", "mtu: 1600"), "APP004"),
-        (("east: [hv1, hv2]\n    west: [hv3]", "east: [hv1]\n    west: [hv2, hv3]"), "APP005"),
-    ],
-)
-def test_what_a_running_lab_cannot_become_is_refused_and_the_lab_is_as_it_was(lab, change, code):
+REFUSED = {
+    "APP002-hypervisors": ("east: [hv1, hv2]", "east: [hv1, hv2, hv4]"),
+    "APP003-encapsulation": ("encap: vxlan", "encap: geneve"),
+    "APP004-mtu": ("mtu: 1500", "mtu: 1600"),
+    "APP005-sites": ("east: [hv1, hv2]\n    west: [hv3]", "east: [hv1]\n    west: [hv2, hv3]"),
+    "APP006-links": ("delay: 5ms", "delay: 6ms"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_running_lab_cannot_become_is_refused_and_the_lab_is_as_it_was(lab, name):
     before = lab.backend.snapshot().hash
 
     with pytest.raises(InputError) as refused:
-        lab.apply(edited(change))
+        lab.apply(edited(REFUSED[name]))
 
-    assert [d.code for d in refused.value.diagnostics] == [code]
+    assert_golden(GOLDEN / f"{name}.txt", f"{refused.value}\n")
     assert (lab.backend.snapshot().hash, lab.scenario, lab.closed) == (before, BASE, "")
     assert lab.apply(CLOSED_80).direct
 
 
 def test_a_lab_of_another_controller_takes_no_scenario():
     options = Options(methods=("graph",), controller="learning_switch")
-    with Lab(BASE, options) as lab, pytest.raises(InputError, match=r"APP001.*learning_switch"):
+    with Lab(BASE, options) as lab, pytest.raises(InputError) as refused:
         lab.apply(CLOSED_80)
+
+    assert_golden(GOLDEN / "APP001-another-controller.txt", f"{refused.value}\n")
+
+
+def test_a_hypervisor_that_has_given_all_its_numbers_takes_no_more(lab):
+    spent = {n: replace(d, ever=MOST_EVER) for n, d in lab.assignment.datapaths.items()}
+    lab.assignment = Assignment(datapaths=spent)
+
+    with pytest.raises(InputError) as refused:
+        lab.apply(MOVED)
+
+    assert_golden(GOLDEN / "APP007-no-numbers-left.txt", f"{refused.value}\n")
+    assert (lab.closed, lab.apply(CLOSED_80).direct) == ("", True)
 
 
 @pytest.mark.parametrize("broken", ["change", "tracked", "take_effect"])
