@@ -26,11 +26,16 @@ class Gateways:
     _ways: Ways = field(init=False)
     _members: dict[str, list[Port]] = field(default_factory=dict)
     _legs: dict[str, list[RouterInterface]] = field(default_factory=dict)
+    _owners: dict[tuple[str, IPAddress], Port] = field(default_factory=dict)
+    _joined: dict[str, list[Port]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._ways = ways(self.scenario)
         for port in self.scenario.ports:
             self._members.setdefault(port.network, []).append(port)
+            self._owners.update({(port.network, address): port for address in port.ips})
+        for near, far in self._ways:
+            self._joined.setdefault(near, []).extend(self._members.get(far, ()))
         for router in self.scenario.routers:
             for leg in router.interfaces:
                 self._legs.setdefault(leg.network, []).append(leg)
@@ -48,10 +53,9 @@ class Gateways:
         found = self._ways.get((src.network, dst.network), ())
         return [way for way in found if family in way.families]
 
-    def joined(self, port: Port) -> list[Port]:
+    def joined(self, port: Port) -> Sequence[Port]:
         """Return the ports of the networks that are joined to *port*'s."""
-        networks = [far for near, far in self._ways if near == port.network]
-        return [p for network in networks for p in self._members.get(network, ())]
+        return self._joined.get(port.network, [])
 
     def pairs(self) -> Iterator[tuple[Port, Port]]:
         """Yield every ordered pair of ports of joined networks."""
@@ -65,7 +69,7 @@ class Gateways:
         for (near, far), between in self._ways.items():
             for way in between if near == port.network else ():
                 if way.near.mac == mac and address.version in way.families:
-                    owner = next((p for p in self._members.get(far, ()) if address in p.ips), None)
+                    owner = self._owners.get((far, address))
                     if owner is not None:
                         return owner, way
         return None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdn_lab.compiler.pipeline import (
+    ADVERTISE,
     COPIES,
     DELIVER,
     FORWARD,
@@ -128,6 +129,10 @@ def under_the_wrong_vni(w: World) -> Program:
         yield rewritten(e, "tun_id", web) if e.match.exact("metadata") == web else e
 
     return w.edited("hv1", ROUTE, "red/r1", edit)
+
+
+def advertised_with_another_mac(w: World) -> Program:
+    return w.edited("hv1", ADVERTISE, "red/r1", lambda e: [rewritten(e, "nd_tll", 0x02AABBCCDDEE)])
 
 
 def led_by_any_gateway(w: World) -> Program:
@@ -252,6 +257,15 @@ FAULTS: tuple[Fault, ...] = (
     in_rooms("REACH-08", "the gateway does not answer", "exact/red/web1/red/db1", unanswered),
     in_rooms(
         "REACH-08", "the gateway answers with another's MAC", "clean/red/web1", answered_with_another_mac
+    ),
+    in_rooms(
+        "REACH-08", "the gateway advertises another's MAC", "clean/red/web1", advertised_with_another_mac
+    ),
+    in_rooms(
+        "REACH-08",
+        "a gateway advertises itself to whoever solicits in another's name",
+        "no_spoofing/red/web1",
+        loosened("hv1", SOURCE_NEIGHBOUR, "red/web1", "ipv6_src", only={"icmpv6_type": 135}),
     ),
     in_rooms(
         "REACH-08",

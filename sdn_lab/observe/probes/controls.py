@@ -7,8 +7,9 @@ not doubted for that: the marker alone vouches for the capture then.
 
 from __future__ import annotations
 
-from sdn_lab.model.intent import Port
+from sdn_lab.model.intent import Direction, Port, Protocol
 from sdn_lab.model.observation import Expected
+from sdn_lab.model.traffic import Microflow
 from sdn_lab.model.verdict import Kind
 from sdn_lab.observe import frames
 from sdn_lab.observe.case import Shot
@@ -29,6 +30,22 @@ def sent(what: str, src: Port) -> tuple[str, ...]:
 def crossing(what: str, src: Port, dst: Port) -> tuple[str, ...]:
     """Return the controls for a packet that must not get from *src* to *dst*: each could talk to its own."""
     return f"{what} from {src.path}", f"{what} to {dst.path}"
+
+
+def could_be_an_answer(world: World, src: Port, flow: Microflow) -> bool:
+    """Say whether an SCTP packet of *src* could answer something that its own ingress groups speak of.
+
+    Open vSwitch's tracker knows no SCTP ports: once the two ends have an association, a port's own rules are
+    all that tells its answers from what its egress groups refuse, and whether the other end could have asked
+    is not in them.
+    """
+    rules = [r for path in src.groups for r in world.scenario.security_group(path).rules]
+    return any(
+        rule.direction is Direction.INGRESS
+        and rule.protocol in (Protocol.SCTP, Protocol.ANY)
+        and (rule.l4_ports is None or any(p.first <= flow.src_l4 <= p.last for p in rule.l4_ports))
+        for rule in rules
+    )
 
 
 def may_be_needed(world: World, src: Port, dst: Port) -> Expected:

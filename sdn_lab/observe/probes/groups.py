@@ -26,7 +26,7 @@ from sdn_lab.model.traffic import (
 from sdn_lab.observe import frames
 from sdn_lab.observe.case import Case, Family, Shot
 from sdn_lab.observe.gateways import some_may_talk as may_talk
-from sdn_lab.observe.probes.controls import crossing, proves
+from sdn_lab.observe.probes.controls import could_be_an_answer, crossing, proves
 from sdn_lab.observe.probes.reach import aimed
 from sdn_lab.observe.world import World
 
@@ -94,7 +94,8 @@ def _sctp(world: World, src: Port, dst: Port, flow: Microflow) -> Case:
     """
     first = world.fresh and (src.path < dst.path) is (flow.family == 4)
     expected = world.expected(src, dst, flow)
-    if expected is Expected.NOTHING and not first and world.answer(dst, src, flow.reversed()) is not expected:
+    answers = world.answer(dst, src, flow.reversed()) is not expected or could_be_an_answer(world, src, flow)
+    if expected is Expected.NOTHING and not first and answers:
         expected = Expected.EITHER
     refused = expected is Expected.NOTHING and first
     return Case(probe="FW-03", shots=(shot(world, src, dst, flow, expected),), phase=0 if refused else 1)

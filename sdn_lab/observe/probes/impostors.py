@@ -52,7 +52,7 @@ def _through(world: World, src: Port, dst: Port, way: Way, family: int) -> Itera
     """Yield packets to *dst* with addresses, then with MACs, that are not *src*'s."""
     controls = (*sent(f"ip{family}", src), *through(src, way.near, family))
     for address in _borrowed(world, src, dst, way, family):
-        flow = _passing(world, src, dst, address, family)
+        flow = _passing(world, src, dst, address, family) if world.due(NAME) else None
         if flow is not None:
             nonce = world.nonces.draw()
             frame = frames.opening(flow, src.mac, way.near.mac, nonce)

@@ -162,7 +162,7 @@ def _to_everybody(world: World, src: Port) -> Iterator[tuple[bytes, bytes]]:
         to_all = ((frames.BROADCAST, LIMITED), (frames.BROADCAST, last), ("01:00:5e:00:00:01", ALL_HOSTS_V4))
         for mac, target in (
             *(() if for_members else to_all),
-            *((frames.BROADCAST, address_of(p, 4) or LIMITED) for p in world.peers(src)[:1]),
+            *((frames.BROADCAST, ip) for p in world.peers(src)[:1] if (ip := address_of(p, 4))),
         ):
             nonce = world.nonces.draw()
             flow = world.flow(own4, target, UDP, 9)

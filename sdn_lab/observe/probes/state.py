@@ -30,7 +30,7 @@ from sdn_lab.observe.frames import (
     Ends,
 )
 from sdn_lab.observe.gateways import some_may_talk
-from sdn_lab.observe.probes.controls import crossing, proves
+from sdn_lab.observe.probes.controls import could_be_an_answer, crossing, proves
 from sdn_lab.observe.world import World
 
 ALWAYS_SCANNED = {True: (ACK, RST), False: (ACK, SYN | ACK)}  # an open port, a closed one
@@ -214,7 +214,7 @@ def _association(world: World, src: Port, dst: Port, family: int) -> Iterator[Ca
     ]
     unasked = replace(flow, dst_l4=flow.dst_l4 % 65535 + 1)
     expected = _at_least(world.answer(src, dst, unasked), world, dst, src, unasked.reversed())
-    if expected is Expected.NOTHING:
+    if expected is Expected.NOTHING and not could_be_an_answer(world, dst, unasked.reversed()):
         shots.append(datagram(world, dst, src, unasked.reversed(), expected))
     yield Case(probe="FW-08", shots=tuple(shots), phase=1)
 

@@ -7,6 +7,7 @@ The last test is the important one.  It breaks compiled tables at random and sen
 import random
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,27 @@ def test_compiled_tables_of_shipped_scenarios_hold(name):
     assert {v.status for v in verdicts.values()} == {Status.HOLDS}
     pairs = len(scenario.networks) * (len(scenario.networks) - 1) // 2
     assert len(verdicts) == pairs + len(scenario.ports) + 1
+
+
+def test_compiled_routers_peerings_and_copies_hold_and_only_what_is_joined_is():
+    scenario = load(Path(__file__).parents[2] / "faults" / "rooms.yaml")
+    verdicts = judge(compiled(scenario), scenario)
+    assert {claim: v.reason for claim, v in verdicts.items() if v.status is not Status.HOLDS} == {}
+    assert len([claim for claim in verdicts if claim.startswith("isolated/")]) == 10 - 3
+    assert "3 pairs joined on purpose" in verdicts["segmented"].covers
+
+
+def test_compiled_routers_are_a_leak_where_the_scenario_has_none():
+    scenario = load(Path(__file__).parents[2] / "faults" / "rooms.yaml")
+    alone = replace(scenario, routers=(), peerings=())
+    verdicts = judge(compiled(scenario), alone)
+    leaks = {claim for claim, v in verdicts.items() if v.status is Status.VIOLATED}
+    assert leaks == {
+        "isolated/red/db/red/web",
+        "isolated/red/db/red/ops",
+        "isolated/blue/api/red/web",
+        "segmented",
+    }
 
 
 def many(ports):
