@@ -2,8 +2,8 @@
 
 `forward` decides by network and MAC whether the owner is here or behind a peer's VTEP.  `deliver`
 runs on the owner's hypervisor and asks for network, MAC *and* destination address together, so a
-frame to a right MAC with somebody else's address ends.  Unknown, broadcast and multicast MACs have no
-entry: they reach nobody.
+frame to a right MAC with somebody else's address ends.  Unknown MACs have no entry and reach nobody;
+broadcast and multicast MACs have one where `copies` gives it, a gateway's where `routing` does.
 """
 
 from __future__ import annotations

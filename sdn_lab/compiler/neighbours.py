@@ -2,7 +2,8 @@
 
 The Ethernet destination of an ARP request or a neighbour solicitation is replaced by the owner's
 MAC; the owner's own stack answers, through its own port security.  Nothing is flooded, nobody
-else learns who asks for whom, and the datapath invents no packet (`docs/adr/0001`).
+else learns who asks for whom, and the datapath invents no packet (`docs/adr/0001`), except for gateways,
+which have no stack: `gateways`.
 """
 
 from __future__ import annotations
