@@ -6,6 +6,8 @@
 #   make check         the fast loop: format, lint, types, import rules, unit tests
 #   make differential  2,000 random scenarios: claims = interpret = real Open vSwitch
 #   make faults        negative controls: with its guard taken away, every attack arrives
+#   make drift         200 random edits of one flow entry on each backend: found, named, reverted
+#   make notebooks     run the notebooks from top to bottom, on the simulator
 #   make bench         wall time by phase; probes against Mininet's pingAll
 
 PYTHON ?= python3
@@ -17,7 +19,7 @@ PRIVILEGED := tests/contracts tests/live
 ORDINARY := $(filter-out $(PRIVILEGED),$(patsubst %/,%,$(wildcard tests/*/)))
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo lab test check lint unit live differential faults bench system clean
+.PHONY: demo lab test check lint unit live differential faults drift notebooks bench system clean
 
 demo: $(VENV)/.run
 	$(BIN)/sdn-lab run $(SCENARIO)
@@ -44,6 +46,13 @@ differential: $(VENV)/.test system
 
 faults: $(VENV)/.test
 	$(BIN)/pytest -q -n 2 tests/faults
+
+drift: $(VENV)/.test system
+	env SDN_LAB_EDITS=$(or $(EDITS),200) $(BIN)/pytest -q -s tests/unit/lab/test_drift.py
+	$(SUDO) env SDN_LAB_EDITS=$(or $(EDITS),200) $(BIN)/pytest -q -s tests/live/test_drift.py
+
+notebooks: $(VENV)/.test
+	$(BIN)/pytest -q -n 2 tests/notebooks
 
 live: $(VENV)/.test system
 	$(SUDO) env SDN_LAB_REQUIRE=live $(BIN)/pytest -q tests/live

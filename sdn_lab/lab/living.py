@@ -106,6 +106,10 @@ class Lab:
             self.backend.__exit__(kind, error, trace)
         self.phases.timings_ms["stop"] = round((time.perf_counter() - began) * 1000, 1)
 
+    def down(self) -> None:
+        """End the lab, where no ``with`` block does."""
+        self.__exit__(None, None, None)
+
     def check(self, options: Options | None = None) -> Report:
         """Judge the lab as it is now, by every chosen method.  Raises LabError if it fails meanwhile.
 

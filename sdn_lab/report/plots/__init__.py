@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 from sdn_lab.model.diagnostic import ApparatusError
 from sdn_lab.model.intent import Scenario
@@ -64,6 +64,11 @@ def matrix(report: Report, scenario: Scenario) -> Any:
 def save(figure: Any, path: Path) -> None:
     """Write a figure; the end of the file's name says which format.  The same figure gives the same file."""
     _drawing().save(figure, path, path.suffix.removeprefix("."))
+
+
+def save_to(figure: Any, stream: IO[bytes]) -> None:
+    """Write a figure to a stream, as PNG."""
+    _drawing().save(figure, stream, "png")
 
 
 def _drawing() -> ModuleType:

@@ -74,7 +74,7 @@ class _Plan:
         self._high = _HEAD + max(1, rows) * _CELL_H + 0.12
         self._switches = switches(underlay)
         self._sites = self._rows_of_sites()
-        self._top = 1.0 + (0.95 if self._switches else 0.25)
+        self._top = 1.95 if self._switches else 1.25 if len(underlay.sites) > 1 else 0.7
         widest = max(
             sum(self._site_width(site) for site in row) + _GAP * (len(row) - 1) for row in self._sites
         )

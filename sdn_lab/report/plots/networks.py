@@ -66,11 +66,11 @@ def draw(plane: Any, scenario: Scenario, painted: Mapping[str, Look], at: Spot, 
         spot = (x + n % across * (_PILL_W + _BESIDE), y + n // across * _ROW)
         _pill(plane, network, painted[network.tenant], spot)
     y += math.ceil(len(alone) / _across(width)) * _ROW + 0.1
-    text = (
-        "An unbroken upright line joins the networks where it has a mark; all other pairs are isolated."
-        if stacked
-        else "No router and no peering: every two networks are isolated from each other."
-    )
+    text = "No router and no peering: every two networks are isolated from each other."
+    if stacked:
+        text = "An unbroken upright line joins the networks where it has a mark; other pairs are isolated."
+    elif len(scenario.networks) < 2:
+        text = "One network: the security groups of its ports say who may talk to whom."
     write(plane, x, y, text, 8, ha="left", color=FAINT)
 
 
