@@ -6,12 +6,14 @@ where ``SDN_LAB_REQUIRE`` lists ``live``.
 """
 
 import os
+import select
 import sys
 from functools import cache
 
 import pytest
 
 from sdn_lab.backends import BACKENDS, load_backend
+from sdn_lab.backends.as_built import as_built
 from sdn_lab.compiler import compile_scenario
 from sdn_lab.control.controller import Controller
 from sdn_lab.doctor import lacking
@@ -198,6 +200,43 @@ def test_many_frames_in_one_window_all_arrive(pushed):
     got = pushed.exchange(Window(injections=injections, markers=((point, nonce(999 + WINDOW_FRAMES)),)))
     arrived = [n for n in range(1000, 1000 + WINDOW_FRAMES) if "port:red/vm3" in sightings(got, n)]
     assert (len(arrived), got.lost) == (WINDOW_FRAMES, 0)
+
+
+def test_a_snapshot_is_what_was_built_and_after_an_edit_restore_makes_it_so(pushed, scenario, program):
+    """Ports, fail modes and the physical bridges' entries; an integration bridge's are the controller's."""
+    built = as_built(scenario, assign(scenario))
+    for name, state in pushed.snapshot().datapaths.items():
+        assert (dict(state.ports), state.fail_mode, state.copies) == (
+            dict(built[name].ports),
+            built[name].fail_mode,
+            (),
+        )
+        wanted = program.tables[name] if name in program.tables else built[name].tables
+        assert set(state.tables.entries) == set(wanted.entries)
+    before = pushed.snapshot()
+    edit(pushed, "hv1", "add-flow", "br-phy", "table=0,priority=7,actions=LOCAL")
+    edit(pushed, "hv2", "del-flows", "br-phy", "arp")
+    assert pushed.snapshot().hash != before.hash
+
+    pushed.restore(["hv1/underlay", "hv2/underlay"])
+
+    after = pushed.snapshot()
+    for name, state in after.datapaths.items():
+        assert set(state.tables.entries) == set(before.datapaths[name].tables.entries), name
+
+
+def edit(lab, hypervisor, *words):
+    """Run ``ovs-ofctl`` on a hypervisor."""
+    silence = os.open(os.devnull, os.O_RDWR)
+    try:
+        argv = ["ovs-ofctl", "-O", "OpenFlow13", *words]
+        running = lab.execute(hypervisor, argv, os.environ, "/", (silence, silence, silence))
+        ended = select.poll()
+        ended.register(running.fileno(), select.POLLIN)
+        assert ended.poll(20_000), f"{argv} does not end"
+        assert running.finish() == 0, argv
+    finally:
+        os.close(silence)
 
 
 def test_it_says_what_forwards(pushed):
