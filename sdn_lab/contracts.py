@@ -13,7 +13,7 @@ from typing import IO, Protocol, Self
 
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.intent import Scenario
-from sdn_lab.model.observation import Captured, Injection, Observation, Window
+from sdn_lab.model.observation import Captured, Injection, Observation, Overheard, WatchPoint, Window
 from sdn_lab.model.tracked import Tracked
 from sdn_lab.model.verdict import Claim, Report, Verdict
 from sdn_lab.openflow.snapshot import Snapshot
@@ -51,6 +51,26 @@ class Execution(Protocol):
 
     def finish(self) -> int:
         """Return its exit status, as a shell says it.  It ends now if it has not."""
+        ...
+
+
+class Listening(Protocol):
+    """What passes some watch points, from now on until it is closed."""
+
+    def filenos(self) -> Sequence[int]:
+        """Return descriptors; one of them becomes readable when something was overheard."""
+        ...
+
+    def frames(self) -> Sequence[Overheard]:
+        """Return what was overheard since the last call, in the order of time."""
+        ...
+
+    def lost(self) -> int:
+        """Return how many frames passed that could not be kept, since the last call."""
+        ...
+
+    def close(self) -> None:
+        """Listen no more."""
         ...
 
 
@@ -157,6 +177,10 @@ class RunningLab(Protocol):
 
         A hypervisor's programs find its Open vSwitch.  Raises ApparatusError if there is no such program.
         """
+        ...
+
+    def listen(self, points: Sequence[WatchPoint]) -> Listening:
+        """Overhear everything that passes these points.  Raises LabError where nobody can listen."""
         ...
 
     def rest(self) -> None:

@@ -12,15 +12,16 @@ from sdn_lab.cli import labs, papers, programs, verbs
 from sdn_lab.model.diagnostic import Diagnostic, InputError
 
 VERBS = (
-    "run", "up", "status", "check", "apply", "exec", "down",
+    "run", "up", "status", "check", "apply", "exec", "capture", "down",
     "graph", "compile", "validate", "schema", "doctor", "list",
 )  # fmt: skip
+_FOR_EVER = 1e9
 BACKENDS = ("sim", "mininet")
 METHODS = ("graph", "probe", "drift")
 FORMATS = ("text", "json", "junit", "png")
 
 _LATER_VERBS = {
-    "shell", "capture", "prove", "trace", "compare-steering",
+    "shell", "prove", "trace", "compare-steering",
 }  # fmt: skip
 _LATER_METHODS = {"proof"}
 _LATER_FORMATS = {"sarif", "html", "md"}
@@ -154,6 +155,17 @@ def _living(words: Any) -> None:
     _named(execute)
     execute.add_argument("node", help="an instance, e.g. red/vm1, or a hypervisor, e.g. hv1")
 
+    capture = words.add_parser("capture", help="write what passes some points of a running lab into a file")
+    capture.set_defaults(verb=programs.capture)
+    _named(capture)
+    capture.add_argument(
+        "points", nargs="+", metavar="POINT",
+        help="red/vm1, or underlay:hv1, management:hv1, packet_in:hv1",
+    )  # fmt: skip
+    capture.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.pcapng")
+    capture.add_argument("--seconds", type=_positive, metavar="S", help="end after so long")
+    capture.add_argument("--count", type=_count, metavar="N", help="end after so many frames")
+
     down = words.add_parser("down", help="end a lab; return when nothing is left of it")
     down.set_defaults(verb=labs.down)
     _named(down)
@@ -227,6 +239,22 @@ def _methods(text: str) -> tuple[str, ...]:
     if not names:
         raise usage_error("--methods names no method", fix=f"choose from {', '.join(METHODS)}")
     return names
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < _FOR_EVER:
+        raise usage_error(f"'{text}' is not a number above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise usage_error(f"'{text}' is not a whole number above 0")
+    return int(text)
 
 
 def _status_report(text: str) -> Path:

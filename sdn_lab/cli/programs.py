@@ -1,10 +1,11 @@
-"""Programs in a running lab: ``exec``."""
+"""What a person does inside a running lab: ``exec``, ``capture``."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,32 @@ def run(name: str, node: str, argv: Sequence[str], descriptors: Sequence[int]) -
             directory=str(Path.cwd()),
         )
         return int(asked.answer()["status"])
+
+
+def capture(words: argparse.Namespace) -> int:
+    """Write what passes some points of the lab into a file; ctrl-C ends it."""
+    from sdn_lab.cli.verbs import writable
+    from sdn_lab.resident.client import Conversation, choose
+
+    writable(words.output)
+    with words.output.open("wb") as file, Conversation(choose(words.name)) as asked:
+        asked.say(
+            [file.fileno()], op="capture", points=words.points, seconds=words.seconds, count=words.count
+        )
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            asked.say(stop=True)
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            answer = asked.answer(notice=lambda text: print(f"sdn-lab: {text}", file=sys.stderr, flush=True))
+        finally:
+            signal.signal(signal.SIGINT, before)
+    total = sum(answer["seen"].values())
+    print(f"{words.output}: {total} frames, {answer['lost']} lost")
+    for point, number in answer["seen"].items():
+        print(f"  {point}: {number}")
+    return 0
 
 
 @contextmanager

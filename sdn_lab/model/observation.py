@@ -72,6 +72,24 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Overheard:
+    """A frame that passed a watch point while somebody listened.
+
+    *at_ns* counts from 1970, on the simulator from the lab's beginning.  *sent*: by who is at the point; None
+    where that cannot be told.
+    """
+
+    point: WatchPoint
+    frame: bytes
+    at_ns: int
+    sent: bool | None = None
+
+    def __str__(self) -> str:
+        way = {None: "seen", False: "arrived", True: "was sent"}[self.sent]
+        return f"{way} at {self.point}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """Frames to inject together, and the markers whose arrival closes the window.
 

@@ -16,6 +16,7 @@ from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import Scenario
 from sdn_lab.model.verdict import Report
 from sdn_lab.resident.asked import Asked
+from sdn_lab.resident.capture import capture
 from sdn_lab.resident.execute import execute
 from sdn_lab.resident.values import dumps, loads
 
@@ -71,5 +72,6 @@ VERBS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
     "revert": revert,
     "apply": apply,
     "execute": execute,
+    "capture": capture,
     "down": down,
 }

@@ -43,6 +43,7 @@ from sdn_lab.backends.mininet.build import THREADS, Built, build, know_peers
 from sdn_lab.backends.mininet.change import change
 from sdn_lab.backends.mininet.exchange import Exchange
 from sdn_lab.backends.mininet.hearing import deafen, hear
+from sdn_lab.backends.mininet.listening import open_point
 from sdn_lab.backends.mininet.namespaces import settle_in, unshare_lab
 from sdn_lab.backends.mininet.nodes import Instance
 from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
@@ -53,6 +54,7 @@ from sdn_lab.backends.mininet.watch import Watch
 from sdn_lab.backends.mininet.windows import telling, window_of
 from sdn_lab.channel import Channel, Closed
 from sdn_lab.model.diagnostic import ApparatusError, LabError
+from sdn_lab.model.observation import PointKind, WatchPoint
 from sdn_lab.process import die_with_parent, ending
 from sdn_lab.tls import Identity
 
@@ -90,6 +92,7 @@ class _Daemon:
             "kill": self.kill,
             "signal": self.signal,
             "rest": self.rest,
+            "listen": self.listen,
             "connect": self.connect,
             "snapshot": self.snapshot,
             "restore": self.restore,
@@ -193,6 +196,11 @@ class _Daemon:
         """Send signal ``number`` to a ``child`` and what it started."""
         self._programs.signal(request["child"], request["number"])
         return {}, []
+
+    def listen(self, request: Mapping[str, Any]) -> Reply:
+        """Hand over sockets on which everything is heard that passes ``point``."""
+        kind, name = request["point"]
+        return {}, open_point(self._lab(), WatchPoint(kind=PointKind(kind), name=name))
 
     def rest(self, _request: Mapping[str, Any]) -> Reply:
         """Frames will not be exchanged for a while: let instances hear in which somebody runs something."""

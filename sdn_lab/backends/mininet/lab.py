@@ -28,6 +28,7 @@ from typing import IO, Any, Self
 import sdn_lab
 from sdn_lab.backends.mininet.dump import snapshot_of
 from sdn_lab.backends.mininet.executed import Executed, find
+from sdn_lab.backends.mininet.listening import Ears
 from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
 from sdn_lab.backends.mininet.plan import Plan, fresh_nodes, plan
 from sdn_lab.backends.mininet.tracked import DUMP, GONE, PURGE, forgetting, tracked_of
@@ -37,7 +38,7 @@ from sdn_lab.contracts import Progress
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.diagnostic import ApparatusError, LabError
 from sdn_lab.model.intent import Scenario
-from sdn_lab.model.observation import Captured, Window
+from sdn_lab.model.observation import Captured, WatchPoint, Window
 from sdn_lab.model.succession import succession
 from sdn_lab.model.tracked import Tracked
 from sdn_lab.openflow.snapshot import Snapshot
@@ -132,6 +133,17 @@ class MininetLab:
         request = {"argv": [find(argv[0], env), *argv[1:]], "env": dict(env), "directory": directory, **where}
         answer, (ended,) = self._ask("spawn", request, descriptors=descriptors)
         return Executed(answer["child"], ended, self._ask)
+
+    def listen(self, points: Sequence[WatchPoint]) -> Ears:
+        """Overhear everything that passes these points.  Raises LabError where nobody can listen."""
+        ears = Ears()
+        try:
+            for point in points:
+                ears.add(point, self._ask("listen", {"point": [point.kind.value, point.name]})[1])
+        except LabError:
+            ears.close()
+            raise
+        return ears
 
     def rest(self) -> None:
         """Let instances hear again in which somebody runs something: no frames are exchanged for a while."""

@@ -42,9 +42,14 @@ _CHUNK = 1 << 16
 class PacketIns:
     """Listens at *management*, the Unix socket of a bridge."""
 
-    def __init__(self, management: Path) -> None:
+    def __init__(self, management: Path, connected: socket.socket | None = None) -> None:
+        """*connected* is a connection to it that another process made, and read nothing of."""
         self.interface = management.name
         self._framer = frame.Framer()
+        if connected is not None:
+            connected.setblocking(False)
+            self._socket = connected
+            return
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.connect(str(management))

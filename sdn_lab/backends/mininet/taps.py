@@ -76,7 +76,7 @@ class Tap:
         try:
             while len(waiting) < _MOST_AT_ONCE:
                 data, beside, _, _ = self._socket.recvmsg(_LARGEST, 64)
-                waiting.append(_tagged(data, beside))
+                waiting.append(tagged(data, beside))
         except BlockingIOError:
             pass
         except OSError as error:
@@ -85,12 +85,17 @@ class Tap:
 
     def lost(self) -> int:
         """Return how many frames did not fit the socket's buffer since the last call."""
-        statistics = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
-        (_, drops) = struct.unpack("=II", statistics)
-        return int(drops)
+        return drops_of(self._socket)
 
 
-def _tagged(data: bytes, beside: list[tuple[int, int, bytes]]) -> bytes:
+def drops_of(sock: socket.socket) -> int:
+    """Return how many frames did not fit a packet socket's buffer since it was last asked."""
+    _, drops = struct.unpack("=II", sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
+    return int(drops)
+
+
+def tagged(data: bytes, beside: list[tuple[int, int, bytes]]) -> bytes:
+    """Return a frame as it was on the wire: with the tag that the kernel tells beside it."""
     for level, kind, value in beside:
         if (level, kind) != (_SOL_PACKET, _PACKET_AUXDATA) or len(value) < _AUXDATA.size:
             continue

@@ -28,16 +28,16 @@ from sdn_lab.backends.sim.change import change
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.connection import Channel
 from sdn_lab.backends.sim.instance import Instance
+from sdn_lab.backends.sim.listening import Ear
 from sdn_lab.backends.sim.network import Network
 from sdn_lab.backends.sim.ran import Ran
 from sdn_lab.backends.sim.switch import Switch
-from sdn_lab.backends.sim.table import Row
 from sdn_lab.backends.sim.tracked import tracked
 from sdn_lab.contracts import Child, Progress, RunningLab
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import IPAddress, Scenario
-from sdn_lab.model.observation import Captured, Window
+from sdn_lab.model.observation import Captured, WatchPoint, Window
 from sdn_lab.model.succession import succession
 from sdn_lab.model.tracked import Tracked
 from sdn_lab.openflow.conntrack import Tracker
@@ -49,7 +49,6 @@ from sdn_lab.openflow.packet_parse import TCP, UDP
 from sdn_lab.openflow.snapshot import DatapathState, Snapshot
 from sdn_lab.openflow.wire import reply
 from sdn_lab.openflow.wire.error import WireError
-from sdn_lab.openflow.wire.request import FlowMod, FlowQuery
 from sdn_lab.tls import Identity
 
 _WINDOW_NS = 1_000_000  # time that passes with every exchange
@@ -118,7 +117,7 @@ class SimLab:
 
     def exchange(self, window: Window) -> Captured:
         """Inject, run until nothing is left to happen, return what was seen."""
-        with self._working() as unsure:
+        with self.working() as unsure:
             began = self.clock.now_ns
             for injection in window.injections:
                 self.clock.plan(partial(self.network.inject, injection))
@@ -144,7 +143,7 @@ class SimLab:
     def restore(self, datapaths: Sequence[str]) -> None:
         """Make these again what was built."""
         states = as_built(self.scenario, self.assignment)
-        with self._working():
+        with self.working():
             for name in datapaths:
                 self.network.switches[name].fail_mode = states[name].fail_mode
                 if name not in self.network.integration:
@@ -171,7 +170,7 @@ class SimLab:
     def change(self, scenario: Scenario, assignment: Assignment) -> None:
         """Let instances go, come and move until they are as in *scenario*."""
         todo = succession(self.scenario, self.assignment, scenario, assignment)
-        with self._working():
+        with self.working():
             told = change(self.network, self.assignment, scenario, assignment, todo)
             self.scenario, self.assignment = scenario, assignment
             for switch, reason, state in told:
@@ -182,7 +181,7 @@ class SimLab:
 
     def take_effect(self) -> None:
         """Let what is on its way arrive.  What a switch holds it does at once."""
-        with self._working():
+        with self.working():
             self._run()
 
     def tracked(self) -> tuple[Tracked, ...]:
@@ -208,7 +207,7 @@ class SimLab:
 
     def program(self, tables: Mapping[str, Tables]) -> None:
         """Give hypervisors their tables, replacing what they hold.  Raises LabError."""
-        with self._working():
+        with self.working():
             for hypervisor, wanted in tables.items():
                 try:
                     self.network.integration[hypervisor].load(wanted)
@@ -219,7 +218,7 @@ class SimLab:
 
     def advance(self, seconds: float) -> None:
         """Let virtual time pass: entries end, and the controller hears of it."""
-        with self._working():
+        with self.working():
             target = self.clock.now_ns + int(seconds * _SECOND_NS)
             while True:
                 ends = [s.table.next_end_ns() for s in self.network.switches.values()]
@@ -233,7 +232,7 @@ class SimLab:
 
     def set_link(self, port: str, *, up: bool) -> None:
         """Plug or unplug an instance; the controller hears of it."""
-        with self._working():
+        with self.working():
             datapath, attachment = self.assignment.locate(port)
             state = self.network.integration[datapath.hypervisor].set_link(attachment.of_port, up=up)
             connection = self._channel.connections.get(datapath.hypervisor)
@@ -276,6 +275,10 @@ class SimLab:
         """Do what a few programs would do, at a port or on a hypervisor: see `programs`."""
         return programs.run(self, node, argv, descriptors)
 
+    def listen(self, points: Sequence[WatchPoint]) -> Ear:
+        """Overhear everything that passes these points.  Raises LabError where nobody can listen."""
+        return Ear(self.network, points)
+
     def rest(self) -> None:
         """Do nothing: between exchanges there is nobody here who could speak."""
 
@@ -286,7 +289,7 @@ class SimLab:
         What they send happens when `run` is called.
         """
         instances = self.network.instances.values()
-        with self._working():
+        with self.working():
             self._own_port = _FIRST_OWN_PORT + (self._own_port + 1) % _FIRST_OWN_PORT
             for instance in instances:
                 instance.deaf = False
@@ -304,18 +307,6 @@ class SimLab:
     def run(self) -> None:
         """Let everything happen that follows from what was sent.  Inside `awake`."""
         self._run()
-
-    def rows(self, datapath: str, query: FlowQuery) -> list[Row]:
-        """Return the rows of a datapath that a controller would ask for so."""
-        with self._channel.lock:
-            return self.network.switches[datapath].query(query)
-
-    def change_tables(self, datapath: str, mod: FlowMod) -> None:
-        """Do a flow-mod as if a controller had sent it.  Raises WireError."""
-        switch = self.network.switches[datapath]
-        with self._working():
-            switch.on_removed(switch.flow_mod(mod))
-            self._run()
 
     def _answered(self, what: str, sender: Instance, dst: str, to: IPAddress, own: int) -> bool:
         """Let it happen; say whether the answer came, and from the port that was meant.
@@ -346,8 +337,11 @@ class SimLab:
     # -- what moves it
 
     @contextmanager
-    def _working(self) -> Iterator[Callable[[], list[str]]]:
-        """Hold the lock, with nothing captured yet; give what tells how many results were not certain."""
+    def working(self) -> Iterator[Callable[[], list[str]]]:
+        """Hold the lab still for the block, with nothing captured yet.
+
+        Gives what tells which results were not the only ones possible.
+        """
         switches = self.network.switches.values()
         with self._channel.lock:
             if self._failed is not None:

@@ -35,7 +35,7 @@ from sdn_lab.backends.sim.wires import Wires
 from sdn_lab.model.assignment import Assignment, Attachment, Datapath
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import Port, Scenario
-from sdn_lab.model.observation import Capture, Injection, PointKind, WatchPoint
+from sdn_lab.model.observation import Capture, Injection, Overheard, PointKind, WatchPoint
 from sdn_lab.openflow import packet
 from sdn_lab.openflow.action import LOCAL
 from sdn_lab.openflow.conntrack import Tracker
@@ -74,6 +74,7 @@ class Network:
     def __init__(self, scenario: Scenario, assignment: Assignment, clock: Clock, seed: int = 0) -> None:
         self.clock, self.assignment = clock, assignment
         self.captures: list[Capture] = []
+        self.listeners: list[Callable[[Overheard], None]] = []
         self.events = 0
         self._encap = ENCAPSULATIONS[scenario.underlay.encap]
         self._mtu = scenario.underlay.mtu
@@ -123,6 +124,7 @@ class Network:
         name, frame = injection.point.name, injection.frame
         if injection.point.kind is PointKind.PORT:
             switch, of_port = self._place(name)
+            self._tell(PointKind.PORT, name, frame, sent=True)
             self._enter(switch, frame, of_port)
         elif injection.point.kind is PointKind.VETH:
             self._place(name)
@@ -138,6 +140,7 @@ class Network:
         """An instance sends a frame."""
         if port in self.places:
             switch, of_port = self.places[port]
+            self._tell(PointKind.PORT, port, frame, sent=True)
             self._then(partial(self._enter, switch, frame, of_port))
 
     def see_packet_in(self, hypervisor: str, found: PacketIn) -> None:
@@ -222,6 +225,13 @@ class Network:
 
     def _see(self, kind: PointKind, name: str, frame: bytes) -> None:
         self.captures.append(Capture(point=WatchPoint(kind=kind, name=name), frame=frame))
+        self._tell(kind, name, frame, sent=False if kind is PointKind.PORT else None)
+
+    def _tell(self, kind: PointKind, name: str, frame: bytes, *, sent: bool | None) -> None:
+        """Let listeners overhear a frame."""
+        for listener in self.listeners:
+            point = WatchPoint(kind=kind, name=name)
+            listener(Overheard(point=point, frame=frame, at_ns=self.clock.now_ns, sent=sent))
 
     def _place(self, port: str) -> tuple[Switch, int]:
         try:

@@ -197,10 +197,10 @@ def _ofctl(lab: SimLab, hypervisor: str, words: list[str]) -> tuple[str, int]:
         return _dump(lab, datapath, more), 0
     if command == "add-flow":
         [entry] = parse_flows(more[0], "add-flow")
-        lab.change_tables(datapath, _mod(request.ADD, entry))
+        _change(lab, datapath, request.ADD, entry)
         return "", 0
     entry, mask = _selector(more)
-    lab.change_tables(datapath, _mod(request.DELETE_STRICT if strict else request.DELETE, entry, mask))
+    _change(lab, datapath, request.DELETE_STRICT if strict else request.DELETE, entry, mask)
     return "", 0
 
 
@@ -214,7 +214,8 @@ def _dump(lab: SimLab, datapath: str, more: Sequence[str]) -> str:
         out_port=ANY,
         out_group=ANY,
     )
-    return "".join(f"{format_entry(row.entry)}\n" for row in lab.rows(datapath, query))
+    with lab.working():
+        return "".join(f"{format_entry(row.entry)}\n" for row in lab.switch(datapath).query(query))
 
 
 def _selector(more: Sequence[str]) -> tuple[FlowEntry, int]:
@@ -230,5 +231,10 @@ def _selector(more: Sequence[str]) -> tuple[FlowEntry, int]:
     return replace(entry, table_id=table, cookie=cookie), mask
 
 
-def _mod(command: int, entry: FlowEntry, cookie_mask: int = 0) -> request.FlowMod:
-    return request.FlowMod(command=command, entry=entry, cookie_mask=cookie_mask, out_port=ANY, out_group=ANY)
+def _change(lab: SimLab, datapath: str, command: int, entry: FlowEntry, cookie_mask: int = 0) -> None:
+    """Do a flow-mod as if a controller had sent it.  Raises WireError."""
+    switch = lab.switch(datapath)
+    mod = request.FlowMod(command=command, entry=entry, cookie_mask=cookie_mask, out_port=ANY, out_group=ANY)
+    with lab.working():
+        switch.on_removed(switch.flow_mod(mod))
+        lab.run()

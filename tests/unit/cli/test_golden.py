@@ -14,6 +14,7 @@ from sdn_lab.cli import main
 from sdn_lab.model.diagnostic import InputError
 from sdn_lab.openflow.text import parse_flows, parse_groups
 from sdn_lab.resident import address
+from sdn_lab.resident.capture import find_point
 from sdn_lab.resident.execute import find_node
 from sdn_lab.scenario import find, load
 
@@ -66,7 +67,11 @@ def test_labs_that_are_there_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError) as strange:
         find_node(load(find("overlap")), "vm1")
 
+    with pytest.raises(InputError) as nowhere:
+        find_point(load(find("overlap")), "underlay:red/vm1")
+
     assert_golden(GOLDEN / "words" / "USE006-no-such-node.txt", f"{strange.value}\n")
+    assert_golden(GOLDEN / "words" / "USE007-no-such-point.txt", f"{nowhere.value}\n")
     assert_golden(GOLDEN / "words" / "USE004-name-taken.txt", f"{caught.value}\n")
     assert_golden(GOLDEN / "words" / "USE005-no-such-lab.txt", f"{missed.value}\n")
 
@@ -83,7 +88,9 @@ def test_flow_text_reports_every_mistake_at_once(name: str, read) -> None:
 def test_every_diagnostic_of_input_has_a_golden_file() -> None:
     """CTL004 and CTL005 are the lab's failures, not the input's: `tests/contracts/test_controller.py`."""
     codes = {
-        code for path in SOURCES for code in re.findall(r'"((?:FLW|FLD|USE|BCK|CTL|APP)\d{3})"', path.read_text())
+        code
+        for path in SOURCES
+        for code in re.findall(r'"((?:FLW|FLD|USE|BCK|CTL|APP)\d{3})"', path.read_text())
     }
     shown = {
         code
