@@ -61,6 +61,7 @@ bench: $(VENV)/.test system
 	$(SUDO) $(BIN)/python bench/run_overlap.py
 	$(SUDO) $(BIN)/python bench/probes_against_pingall.py
 	$(SUDO) $(BIN)/python bench/start_and_stop.py
+	$(SUDO) $(BIN)/python bench/apply.py
 
 # A venv with what the product needs, and one with the tests' needs on top.  The stamps depend on pyproject.toml,
 # so a changed dependency is installed by the next call.

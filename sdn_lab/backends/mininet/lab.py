@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -211,11 +212,12 @@ class MininetLab:
         self._scenario, self._assignment = scenario, assignment
 
     def take_effect(self) -> None:
-        """Empty the datapaths' caches: what is looked up from now on is looked up in the tables.
+        """Empty the datapaths' caches, and wait for what the underlay's links still carry.
 
         A flow-mod that was confirmed is in the tables; what the cache says is corrected a little later.
         """
         self._control(dict.fromkeys(self._assignment.datapaths, (PURGE,)))
+        time.sleep(sum(link.delay_ms for link in self._scenario.underlay.links) / 1000)
 
     def tracked(self) -> tuple[Tracked, ...]:
         """Return every flow that is tracked."""
