@@ -1,4 +1,5 @@
 """While a lab is changed, nothing is delivered that neither scenario delivers: at no moment, at no datapath.
+Afterwards, a connection of before goes on exactly if it could be opened now.
 
 Pairs of random scenarios that differ by a few edits; the operations that `apply` would send, each datapath
 stopped wherever it may be; boundary packets of both scenarios, carried out by the interpreter.
@@ -15,14 +16,20 @@ from random import Random
 
 import pytest
 
+from sdn_lab.backends.sim.tracked import tracked
 from sdn_lab.compiler import compile_scenario
+from sdn_lab.lab.established import outlawed
 from sdn_lab.model.assignment import Assignment, assign
 from sdn_lab.model.intent import Scenario
+from sdn_lab.model.joined import ways
 from sdn_lab.model.succession import succeed, succession
+from sdn_lab.model.traffic import TCP
 from sdn_lab.openflow.delta import apply, delta
 from sdn_lab.openflow.entry import Program, Tables
 from sdn_lab.openflow.meet import meet, met_once
 from sdn_lab.scenario import loads, random_scenario
+from sdn_lab.scenario.semantics import Semantics
+from tests.differential import conversation as talk
 from tests.differential import joined_trials, trials
 from tests.differential.interpret_lab import InterpretLab
 from tests.differential.scenario_edits import edited
@@ -154,6 +161,101 @@ def test_both_ways_to_change_are_tried_and_something_passes_meanwhile() -> None:
     ways = {Change.between(*pair_of(seed)).direct for seed in range(12)}
 
     assert ways == {True, False}
+
+
+# -- established flows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """A TCP connection that the old scenario let in, and its next data under the new one, both ways."""
+
+    frames: tuple[Frame, Frame]
+    allowed: bool
+    label: str
+
+
+def established(change: Change, lab: InterpretLab) -> list[Carried]:
+    """Open every TCP connection that the old scenario allows, on *lab*; say what should become of each.
+
+    Not those of ports that are attached otherwise afterwards: all that is tracked of them is forgotten.
+    """
+    (old, before, _), (new, after, _) = change.old, change.new
+    kept = {p.path for p in new.ports if _place(before, p.path) == _place(after, p.path)}
+    semantics, known, found = Semantics(new), ways(new), []
+    for one in trials.answered(trials.conversations(old)):
+        if one.flow.protocol != TCP or not one.opened or not {one.src.path, one.dst.path} <= kept:
+            continue
+        following = trials.following(one)
+        assert following is not None
+        for trial in (trials.opening(one), trials.answering(one), following):
+            assert lab.inject(trial.src, trial.frame), trial.label
+        src, dst = new.port(one.src.path), new.port(one.dst.path)
+        allowed = semantics.pair(src, dst).new.admits(one.flow)
+        by = trials.line(known, src, dst, one.flow.family) or one.line
+        sent = talk.l4(one.flow, mark=one.mark, flags=talk.ACK | talk.PSH, seq=1005, ack=5001, data=b"more")
+        back = one.flow.reversed()
+        told = talk.l4(back, mark=one.mark, flags=talk.ACK | talk.PSH, seq=5001, ack=1005, data=b"more")
+        found.append(
+            Carried(
+                frames=(
+                    (src.path, by.frames(one.flow, sent)[0]),
+                    (dst.path, by.reversed().frames(back, told)[0]),
+                ),
+                allowed=allowed,
+                label=f"{src.path} -> {dst.path} {one.flow}",
+            )
+        )
+    return found
+
+
+def _place(assignment: Assignment, port: str) -> tuple[str, int] | None:
+    for name, datapath in assignment.datapaths.items():
+        for attachment in datapath.attachments:
+            if attachment.port == port:
+                return name, attachment.of_port
+    return None
+
+
+def after_change(change: Change, lab: InterpretLab, *, judge: bool = True) -> InterpretLab:
+    """The lab under the new program, with what the old one's trackers still know."""
+    scenario, assignment, program = change.new
+    later = InterpretLab(program, assignment)
+    for name, pipeline in later.pipelines.items():
+        tracker = lab.pipelines[name].tracker
+        assert tracker is not None
+        pipeline.tracker = tracker
+        keys = dict(tracked(name, tracker, 0))
+        for flow in outlawed(scenario, assignment, keys) if judge else ():
+            tracker.forget(keys[flow])
+    return later
+
+
+def wrong(change: Change, *, judge: bool = True) -> tuple[list[str], set[bool]]:
+    """The connections that go on and may not, or end and should not; and which kinds there were."""
+    lab = InterpretLab(change.old[2], change.old[1])
+    carried = established(change, lab)
+    later = after_change(change, lab, judge=judge)
+    told = [
+        f"{one.label}: {'ended' if one.allowed else 'went on'}"
+        for one in carried
+        for frame in one.frames
+        if bool(later.inject(*frame)) is not one.allowed
+    ]
+    return told, {one.allowed for one in carried}
+
+
+@pytest.mark.parametrize("first", SEEDS[::PER_TEST])
+def test_a_connection_goes_on_exactly_if_it_could_be_opened_now(first: int) -> None:
+    for seed in SEEDS[first : first + PER_TEST]:
+        assert wrong(Change.between(*pair_of(seed)))[0] == [], f"seed {seed}"
+
+
+def test_both_kinds_of_connections_are_tried_and_without_a_judgement_it_is_noticed() -> None:
+    changes = [Change.between(*pair_of(seed)) for seed in range(24)]
+
+    assert set().union(*(wrong(change)[1] for change in changes)) == {True, False}
+    assert [told for change in changes for told in wrong(change, judge=False)[0]]
 
 
 OPPOSED = """
