@@ -7,6 +7,7 @@
 #   make differential  2,000 random scenarios: claims = interpret = real Open vSwitch
 #   make faults        negative controls: with its guard taken away, every attack arrives
 #   make drift         200 random edits of one flow entry on each backend: found, named, reverted
+#   make changes       100 changes of a lab under probes on each backend: what both scenarios deny never passes
 #   make notebooks     run the notebooks from top to bottom, on the simulator
 #   make bench         wall time by phase; probes against Mininet's pingAll
 
@@ -19,7 +20,7 @@ PRIVILEGED := tests/contracts tests/live
 ORDINARY := $(filter-out $(PRIVILEGED),$(patsubst %/,%,$(wildcard tests/*/)))
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo lab test check lint unit live differential faults drift notebooks bench system clean
+.PHONY: demo lab test check lint unit live differential faults drift changes notebooks bench system clean
 
 demo: $(VENV)/.run
 	$(BIN)/sdn-lab run $(SCENARIO)
@@ -50,6 +51,10 @@ faults: $(VENV)/.test
 drift: $(VENV)/.test system
 	env SDN_LAB_EDITS=$(or $(EDITS),200) $(BIN)/pytest -q -s tests/unit/lab/test_drift.py
 	$(SUDO) env SDN_LAB_EDITS=$(or $(EDITS),200) $(BIN)/pytest -q -s tests/live/test_drift.py
+
+changes: $(VENV)/.test system
+	env SDN_LAB_CHANGES=$(or $(CHANGES),100) $(BIN)/pytest -q -s tests/unit/lab/test_apply_under_probes.py
+	$(SUDO) env SDN_LAB_CHANGES=$(or $(CHANGES),100) $(BIN)/pytest -q -s tests/live/test_apply.py
 
 notebooks: $(VENV)/.test
 	$(BIN)/pytest -q -n 2 tests/notebooks

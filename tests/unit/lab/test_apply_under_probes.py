@@ -18,7 +18,7 @@ from sdn_lab.model.observation import Window
 from sdn_lab.openflow.entry import FlowEntry, Instructions, Program
 from tests.unit.lab.probing import Kind, Pair, Tally, approval, move, rule
 
-TIMES = int(os.environ.get("SDN_LAB_CHANGES", "3"))
+CHANGES = int(os.environ.get("SDN_LAB_CHANGES", "10"))  # `make changes` asks for 100
 PROBES = 9  # after each flow-mod that is probed
 
 
@@ -64,14 +64,16 @@ def delivered(lab: Lab, pair: Pair, kinds: tuple[Kind, ...]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("made", "every"), [(rule, 1), (move, 7), (approval, 3)], ids=["rule", "move", "approval"]
+    ("made", "times", "every"),
+    [(rule, CHANGES // 2, 1), (move, CHANGES // 5, 7), (approval, CHANGES // 5, 3)],
+    ids=["rule", "move", "approval"],
 )
-def test_between_two_flow_mods_nothing_passes_that_both_deny(made, every, capsys):
+def test_between_two_flow_mods_nothing_passes_that_both_deny(made, times, every, capsys):
     pair = made()
     with Lab(pair.one, Options(methods=("graph",))) as lab:
         tally = Tally(pair)
         Between(lab, tally, every)
-        for _ in range(TIMES):
+        for _ in range(times):
             for scenario in (pair.other, pair.one):
                 lab.apply(scenario)
                 assert tally.leaks == []
@@ -79,9 +81,9 @@ def test_between_two_flow_mods_nothing_passes_that_both_deny(made, every, capsys
                 assert open_ == (len(pair.only_one) if scenario is pair.one else 0)
         assert delivered(lab, pair, pair.allowed) == len(pair.allowed)
         assert lab.check().status == "holds"
-    assert tally.of_denied() > 20 * TIMES
+    assert tally.of_denied() > 20 * times
     with capsys.disabled():
-        sys.stdout.write(f"\n{pair.name}, {2 * TIMES} times, on the simulator: {tally}\n")
+        sys.stdout.write(f"\n{pair.name}, {2 * times} times, on the simulator: {tally}\n")
 
 
 def with_a_hole(held: Program, wanted: Program) -> Program:
