@@ -82,6 +82,7 @@ class World:
         self._samples: dict[tuple[str, str, int], tuple[IPAddress, IPAddress, int, int] | None] = {}
         self._most_open: dict[tuple[str, int], list[tuple[int, int]]] = {}
         self._boundaries: dict[tuple[str, str, int], tuple[int, ...]] = {}
+        self._everybody_else: dict[str, tuple[str, ...]] = {}
         self._admits: dict[tuple[str, int], set[int]] = {}
         self._ids = {(claim.kind, claim.objects): claim.id for claim in claims}
         self._semantics = {
@@ -178,6 +179,15 @@ class World:
         first, second = sorted((a.network, b.network))
         found = self._ids.get((Kind.ISOLATED, (first, second)))
         return (found,) if found else ()
+
+    def everybody_else(self, port: Port) -> tuple[str, ...]:
+        """Return the ids of the claims that a packet of *port*'s contradicts which anybody else has."""
+        known = self._everybody_else.get(port.path)
+        if known is None:
+            apart = {claim for p in self.strangers(port) for claim in self.isolation(port, p)}
+            others = self.of_port(Kind.NO_SNIFFING, *(p for p in self.ports if p.path != port.path))
+            known = self._everybody_else[port.path] = (*sorted(apart), *others)
+        return known
 
     def of_port(self, kind: Kind, *ports: Port) -> tuple[str, ...]:
         """Return the ids of the claims of *kind* on each of *ports*."""

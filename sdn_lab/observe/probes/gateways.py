@@ -214,8 +214,8 @@ def _refused(
         dst="" if world.isolation(src, dst) else dst.path,
         frame=frame,
         nonce=nonce,
-        expected=Expected.NOTHING,
-        bears_on=(*world.claims_on(src, dst, flow), *bystanders(world, src, dst)),
+        expected=Expected.NOTHING,  # so it is no packet that an intent speaks of
+        bears_on=(*world.claims_on(src, dst), *bystanders(world, src, dst)),
         leans_on=(*crossing(f"ip{flow.family}", src, dst), *through(src, leg, flow.family)),
     )
 

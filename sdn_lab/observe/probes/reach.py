@@ -217,17 +217,13 @@ def sniff(world: World) -> Iterator[Case]:
 
 def to_nobody(world: World, src: Port, frame: bytes, nonce: bytes, what: str = "") -> Shot:
     """Return a shot that must reach no port: it tests who is apart from *src*, and who may listen."""
-    isolated = {claim for p in world.strangers(src) for claim in world.isolation(src, p)}
     return Shot(
         src=src.path,
         dst="",
         frame=frame,
         nonce=nonce,
         expected=Expected.NOTHING,
-        bears_on=(
-            *sorted(isolated),
-            *world.of_port(Kind.NO_SNIFFING, *(p for p in world.ports if p.path != src.path)),
-        ),
+        bears_on=world.everybody_else(src),
         leans_on=sent(what, src) if what else (),
     )
 
