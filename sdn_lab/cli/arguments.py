@@ -12,7 +12,7 @@ from sdn_lab.cli import labs, papers, programs, verbs
 from sdn_lab.model.diagnostic import Diagnostic, InputError
 
 VERBS = (
-    "run", "up", "status", "check", "apply", "exec", "capture", "down",
+    "run", "up", "status", "check", "apply", "exec", "shell", "capture", "down",
     "graph", "compile", "validate", "schema", "doctor", "list",
 )  # fmt: skip
 _FOR_EVER = 1e9
@@ -21,7 +21,7 @@ METHODS = ("graph", "probe", "drift")
 FORMATS = ("text", "json", "junit", "png")
 
 _LATER_VERBS = {
-    "shell", "prove", "trace", "compare-steering",
+    "prove", "trace", "compare-steering",
 }  # fmt: skip
 _LATER_METHODS = {"proof"}
 _LATER_FORMATS = {"sarif", "html", "md"}
@@ -154,6 +154,12 @@ def _living(words: Any) -> None:
     execute.set_defaults(verb=programs.execute)
     _named(execute)
     execute.add_argument("node", help="an instance, e.g. red/vm1, or a hypervisor, e.g. hv1")
+
+    shell = words.add_parser(
+        "shell", help="Mininet's words for a running lab: nodes, pingall, red/vm1 ping red/vm3"
+    )
+    shell.set_defaults(verb=programs.shell)
+    _named(shell)
 
     capture = words.add_parser("capture", help="write what passes some points of a running lab into a file")
     capture.set_defaults(verb=programs.capture)

@@ -69,6 +69,18 @@ def capture(words: argparse.Namespace) -> int:
     return 0
 
 
+def shell(words: argparse.Namespace) -> int:
+    """Mininet's words for a running lab, from a terminal or a pipe, until they end."""
+    from sdn_lab.cli.shell import Shell
+    from sdn_lab.resident.client import ask, choose
+
+    name = choose(words.name)
+    ask(name, "status")
+    session = Shell(name, sys.stdin)
+    session.cmdloop()
+    return 0
+
+
 @contextmanager
 def _forwarding(asked: Conversation) -> Iterator[None]:
     """Send on what a person types to end a program: it is in another session than the terminal."""

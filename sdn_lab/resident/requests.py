@@ -26,6 +26,11 @@ def status(asked: Asked) -> dict[str, Any]:
     return {"status": asked.server.status()}
 
 
+def scenario(asked: Asked) -> dict[str, Any]:
+    """Say what the lab is a lab of."""
+    return {"frames": [dumps(asked.server.lab.scenario)]}
+
+
 def check(asked: Asked) -> dict[str, Any]:
     """Judge the lab as it is now."""
     server, request = asked.server, asked.request
@@ -41,8 +46,8 @@ def check(asked: Asked) -> dict[str, Any]:
             with contextlib.suppress(LabError):  # then the check has said why
                 lab.backend.rest()
 
-    report, scenario = server.jobs.do("check", work, asked.progress)
-    return {"exit": report.exit, "frames": [dumps(report), dumps(scenario)]}
+    report, judged = server.jobs.do("check", work, asked.progress)
+    return {"exit": report.exit, "frames": [dumps(report), dumps(judged)]}
 
 
 def revert(asked: Asked) -> dict[str, Any]:
@@ -55,8 +60,8 @@ def revert(asked: Asked) -> dict[str, Any]:
 def apply(asked: Asked) -> dict[str, Any]:
     """Change the lab to another scenario."""
     lab = asked.server.lab
-    scenario: Scenario = loads(asked.request["frames"][0])
-    applied = asked.server.jobs.do("apply", lambda: lab.apply(scenario), asked.progress)
+    wanted: Scenario = loads(asked.request["frames"][0])
+    applied = asked.server.jobs.do("apply", lambda: lab.apply(wanted), asked.progress)
     return {"frames": [dumps(applied)]}
 
 
@@ -68,6 +73,7 @@ def down(asked: Asked) -> dict[str, Any]:
 
 VERBS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
     "status": status,
+    "scenario": scenario,
     "check": check,
     "revert": revert,
     "apply": apply,

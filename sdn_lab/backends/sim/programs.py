@@ -1,6 +1,6 @@
 """What ``sdn-lab exec`` offers on the simulator: a few programs, in the words of the real ones.
 
-    in an instance      ping [-4|-6] [-c N] ADDRESS    is it answered?
+    in an instance      ping [-c N] ADDRESS            is it answered?  (-4, -6, -W S are taken)
                         arp ADDRESS                    which MAC answers for it (IPv6: neighbour discovery)?
                         tcp ADDRESS PORT               connect, and get back what was sent
                         udp ADDRESS PORT               the same with a datagram
@@ -96,6 +96,8 @@ def _ping(lab: SimLab, us: Instance, words: list[str]) -> tuple[str, int]:
         word = words.pop(0)
         if word == "-c" and words:
             count = _number(words.pop(0), "a count", 1, 1000)
+        elif word == "-W" and words:
+            _number(words.pop(0), "a number of seconds", 1, 1000)  # nothing is ever late here
         elif word not in {"-4", "-6"}:
             wanted.append(word)
     to = _address(us, wanted, 1)
