@@ -36,6 +36,7 @@ _NAMED = {
 }
 _HATCHES = ("", "//", "\\\\", "xx", "..", "--", "||", "++")
 _DPI = 130
+_LETTER = 0.62  # width of a letter as a part of its size
 _SETTINGS = {
     "font.family": "DejaVu Sans",
     "svg.hashsalt": "sdn-lab",
@@ -118,9 +119,14 @@ def write(plane: Any, x: float, y: float, text: str, size: float = 8, **style: A
     plane.text(x, y, text, fontsize=size, **held)
 
 
-def fitted(text: str, inches: float, size: float) -> str:
-    """Return as much of *text* as fits; what is cut off is shown as an ellipsis."""
-    room = max(1, int(inches * 72 / (size * 0.62)))
+def inches(letters: int, size: float) -> float:
+    """Return how wide so many letters of a size are, or a little less."""
+    return letters * size * _LETTER / 72
+
+
+def fitted(text: str, width: float, size: float) -> str:
+    """Return as much of *text* as fits into *width* inches; what is cut off is shown as an ellipsis."""
+    room = max(1, int(width * 72 / (size * _LETTER)))
     return text if len(text) <= room else text[: max(1, room - 1)] + "…"
 
 

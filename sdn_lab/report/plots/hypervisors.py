@@ -26,6 +26,7 @@ from sdn_lab.report.plots.drawing import (
     box,
     canvas,
     fitted,
+    inches,
     looks,
     write,
 )
@@ -33,7 +34,9 @@ from sdn_lab.report.plots.wires import switches, told, wires
 
 MOST_CELLS = 40
 _MARGIN, _GAP = 0.3, 0.25
-_CELL_W, _CELL_H = 0.82, 0.24
+_CELL_H = 0.24
+_NARROW, _WIDE = 0.7, 1.7  # a cell is as wide as the longest name wants, within these inches
+_NAME_SIZE = 6.5
 _HEAD = 0.3
 _MOST_WIDE = 15.0  # inches of hypervisors beside one another, before a site goes into another row
 
@@ -70,7 +73,9 @@ class _Plan:
         self._columns = min(4, max(1, math.ceil(math.sqrt(busiest / 3))))
         self._counted = busiest > MOST_CELLS
         rows = len(scenario.tenants) if self._counted else math.ceil(busiest / self._columns)
-        self._wide = max(1.5, (2.2 if self._counted else self._columns * _CELL_W) + 0.2)
+        longest = max((len(clean(port.path)) for port in scenario.ports), default=0)
+        self._cell = min(_WIDE, max(_NARROW, inches(longest, _NAME_SIZE) + 0.08))
+        self._wide = max(1.5, (2.2 if self._counted else self._columns * self._cell) + 0.2)
         self._high = _HEAD + max(1, rows) * _CELL_H + 0.12
         self._switches = switches(underlay)
         self._sites = self._rows_of_sites()
@@ -181,17 +186,17 @@ class _Plan:
             self._draw_bars(plane, x, y, ports, painted)
             return
         for n, port in enumerate(ports):
-            left = x + 0.1 + n % self._columns * _CELL_W
+            left = x + 0.1 + n % self._columns * self._cell
             top = y + _HEAD + n // self._columns * _CELL_H
             look = painted[port.tenant]
             box(
-                plane, left, top, _CELL_W - 0.04, _CELL_H - 0.04,
+                plane, left, top, self._cell - 0.04, _CELL_H - 0.04,
                 facecolor=look.colour, hatch=look.hatch, edgecolor=INK, linewidth=0.4, zorder=4,
             )  # fmt: skip
-            text = fitted(clean(port.path), _CELL_W - 0.06, 6.5)
+            text = fitted(clean(port.path), self._cell - 0.06, _NAME_SIZE)
             paper = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0} if look.hatch else None
-            middle = (left + _CELL_W / 2 - 0.02, top + _CELL_H / 2 - 0.02)
-            write(plane, *middle, text, 6.5, color=INK if paper else look.ink, zorder=5, bbox=paper)
+            middle = (left + self._cell / 2 - 0.02, top + _CELL_H / 2 - 0.02)
+            write(plane, *middle, text, _NAME_SIZE, color=INK if paper else look.ink, zorder=5, bbox=paper)
 
     def _draw_bars(
         self, plane: Any, x: float, y: float, ports: Sequence[Port], painted: Mapping[str, Look]

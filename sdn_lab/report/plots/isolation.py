@@ -51,6 +51,7 @@ MOST_WITH_TEXT = 16
 MOST_WITH_NAMES = 80
 _MARGIN, _HEAD, _STRIP = 0.3, 0.75, 0.14
 _TALKS = "talks"
+_MOST_LINES = 5  # of text in a cell
 _FILL = {
     SELF: "#d9d9d9",
     ISOLATED: "#f7f7f7",
@@ -143,12 +144,24 @@ def _text(plane: Any, x: float, y: float, side: float, cell: str) -> None:
     """Write what may be said in a wide cell: the services, or the alarm's word."""
     sort = _sort(cell)
     if sort == _TALKS:
-        words = cell.split(" ")[:4]
+        words = [line for word in cell.split(" ") for line in _wrapped(word, side)]
+        if len(words) > _MOST_LINES:
+            words = [*words[: _MOST_LINES - 1], "…"]
         for n, word in enumerate(words):
-            at = y + side / 2 + (n - (len(words) - 1) / 2) * 0.14
+            at = y + side / 2 + (n - (len(words) - 1) / 2) * 0.125
             write(plane, x + side / 2, at, fitted(word, side, 6.5), 6.5, color=PAPER)
     elif sort in (LEAK, LEAKY, OPEN, BROKEN):
         write(plane, x + side / 2, y + side * 0.78, cell, 6.5)
+
+
+def _wrapped(word: str, side: float) -> list[str]:
+    """Break a list of ports at its commas, where it is wider than a cell."""
+    lines = [""]
+    for part in word.replace(",", ",\n").split("\n"):
+        if lines[-1] and fitted(lines[-1] + part, side, 6.5) != lines[-1] + part:
+            lines.append("")
+        lines[-1] += part
+    return lines
 
 
 def _frame(
