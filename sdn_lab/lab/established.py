@@ -22,11 +22,7 @@ from sdn_lab.scenario.semantics import Semantics
 
 def outlawed(scenario: Scenario, assignment: Assignment, flows: Iterable[Tracked]) -> Iterator[Tracked]:
     """Yield those of *flows* that *scenario* does not allow."""
-    semantics = Semantics(scenario)
-    owners: dict[IPAddress, list[Port]] = {}
-    for port in scenario.ports:
-        for ip in port.ips:
-            owners.setdefault(ip, []).append(port)
+    judge = _Judge(scenario)
     zones = {
         (name, attachment.zone): scenario.port(attachment.port)
         for name, datapath in assignment.datapaths.items()
@@ -34,20 +30,36 @@ def outlawed(scenario: Scenario, assignment: Assignment, flows: Iterable[Tracked
     }
     for flow in flows:
         holder = zones.get((flow.hypervisor, flow.zone))
-        if holder is None or not _allowed(semantics, holder, owners, flow.flow):
+        if holder is None or not judge.allows(holder, flow.flow):
             yield flow
 
 
-def _allowed(semantics: Semantics, port: Port, owners: dict[IPAddress, list[Port]], flow: Microflow) -> bool:
-    if flow.src in port.ips:
-        return any(
-            _admits(semantics.pair(port, peer).new, flow)
-            for peer in owners.get(flow.dst, ())
-            if peer is not port
+class _Judge:
+    """What may be opened between which ports; each pair is worked out once."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._semantics = Semantics(scenario)
+        self._known: dict[tuple[str, str], Traffic] = {}
+        self._owners: dict[IPAddress, list[Port]] = {}
+        for port in scenario.ports:
+            for ip in port.ips:
+                self._owners.setdefault(ip, []).append(port)
+
+    def allows(self, port: Port, flow: Microflow) -> bool:
+        """Say whether a flow that is tracked in a port's zone might be opened now."""
+        if flow.src in port.ips:
+            return any(self._may(port, peer, flow) for peer in self._owners.get(flow.dst, ()))
+        return flow.dst in port.ips and any(
+            self._may(peer, port, flow) for peer in self._owners.get(flow.src, ())
         )
-    return flow.dst in port.ips and any(
-        _admits(semantics.pair(peer, port).new, flow) for peer in owners.get(flow.src, ()) if peer is not port
-    )
+
+    def _may(self, src: Port, dst: Port, flow: Microflow) -> bool:
+        if src is dst:
+            return False
+        key = src.path, dst.path
+        if key not in self._known:
+            self._known[key] = self._semantics.pair(src, dst).new
+        return _admits(self._known[key], flow)
 
 
 def _admits(traffic: Traffic, flow: Microflow) -> bool:

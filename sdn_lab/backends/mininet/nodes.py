@@ -70,6 +70,8 @@ class _Configured:
     def end(self) -> None:
         """End all processes in the node, its shell among them; its namespace goes with the last."""
         self._watch.disown(self.shell)
+        if self.shell.poll() is not None:
+            return
         here = os.stat(f"/proc/{self.pid}/ns/net").st_ino  # noqa: PTH116 (a namespace, not a file)
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
