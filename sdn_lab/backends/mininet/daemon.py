@@ -96,9 +96,7 @@ class _Daemon:
             "connect": self.connect,
             "snapshot": self.snapshot,
             "restore": self.restore,
-            "cut": self.cut,
-            "mend": self.mend,
-            "remarks": self.remarks,
+            "underlay": self.underlay,
             "change": self.change,
             "control": self.control,
             "exchange": self.exchange,
@@ -280,19 +278,14 @@ class _Daemon:
             self._fresh = False
         return telling(self._exchange.run(window_of(request), self._watch.check)), []
 
-    def cut(self, request: Mapping[str, Any]) -> Reply:
-        """Cut an underlay ``link``."""
-        self._lab().wires.cut(request["link"])
-        return {}, []
-
-    def mend(self, request: Mapping[str, Any]) -> Reply:
-        """Let an underlay ``link`` carry again."""
-        self._lab().wires.mend(request["link"])
-        return {}, []
-
-    def remarks(self, _request: Mapping[str, Any]) -> Reply:
-        """Say what of the underlay is not as written."""
-        return {"remarks": self._lab().wires.remarks()}, []
+    def underlay(self, request: Mapping[str, Any]) -> Reply:
+        """Let each link of ``cut`` carry nothing, each of ``mend`` again; say what is not as written."""
+        wires = self._lab().wires
+        for link in request["cut"]:
+            wires.cut(link)
+        for link in request["mend"]:
+            wires.mend(link)
+        return {"remarks": wires.remarks()}, []
 
     def load(self, request: Mapping[str, Any]) -> Reply:
         """Add ``flows`` (ovs-ofctl text) to the integration bridge of ``hypervisor``."""

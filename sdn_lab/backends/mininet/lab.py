@@ -184,15 +184,15 @@ class MininetLab:
 
     def cut(self, link: Collection[str]) -> None:
         """Cut an underlay link."""
-        self._ask("cut", {"link": list(link)})
+        self._ask("underlay", {"cut": [list(link)], "mend": []})
 
     def mend(self, link: Collection[str]) -> None:
         """Let a link carry again."""
-        self._ask("mend", {"link": list(link)})
+        self._ask("underlay", {"cut": [], "mend": [list(link)]})
 
     def remarks(self) -> tuple[str, ...]:
         """Say what of the underlay is not as written."""
-        return tuple(self._ask("remarks")[0]["remarks"])
+        return tuple(self._ask("underlay", {"cut": [], "mend": []})[0]["remarks"])
 
     def change(self, scenario: Scenario, assignment: Assignment) -> None:
         """Let instances go, come and move until they are as in *scenario*."""
