@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import Self
 
 from sdn_lab import __version__, process
-from sdn_lab.backends.sim import programs
 from sdn_lab.backends.as_built import as_built
 from sdn_lab.backends.fabric import cut_links
+from sdn_lab.backends.sim import programs
 from sdn_lab.backends.sim.change import change
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.connection import Channel
