@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from sdn_lab.backends.mininet.plan import Plan, plan
+from sdn_lab.backends.mininet.plan import Plan, fresh_nodes, plan
 from sdn_lab.model.assignment import assign
 from sdn_lab.model.intent import Network, Port, Scenario, Underlay
 
@@ -109,3 +109,12 @@ def test_the_inner_mtu_leaves_room_for_the_encapsulation(mtu, inner):
 def test_a_plan_survives_the_channel():
     wanted = made(scenario([port("red/vm1"), port("blue/vm1", "hv2")], encap="geneve"))
     assert Plan.from_json(json.loads(json.dumps(wanted.as_json()))) == wanted
+
+
+def test_in_a_running_lab_a_node_keeps_the_name_that_it_was_given():
+    wanted = scenario([port("red/vm1"), port("red/vm2", ips=("10.0.0.6",))])
+    assert fresh_nodes(wanted) == {("red", "vm1"): "i1", ("red", "vm2"): "i2"}
+
+    made = plan(wanted, assign(wanted), {("red", "vm1"): "i7", ("red", "vm2"): "i2"})
+
+    assert {i.ports[0].path: i.node for i in made.instances} == {"red/vm1": "i7", "red/vm2": "i2"}
