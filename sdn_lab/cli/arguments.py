@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -126,11 +127,11 @@ def _living(words: Any) -> None:
     up = words.add_parser("up", help="build a lab and leave it running")
     up.set_defaults(verb=labs.up)
     _building(up)
-    up.add_argument("--name", help="the lab's name (default: the scenario's)")
+    _named(up, "default: $SDN_LAB_NAME, or the scenario's name")
 
     status = words.add_parser("status", help="say what is up, and how it is")
     status.set_defaults(verb=labs.status)
-    _named(status, "default: all")
+    _named(status, "default: $SDN_LAB_NAME, or all")
     status.add_argument("--watch", action="store_true", help="go on, and print what changes, drift above all")
     status.add_argument("--report", type=_status_report, metavar="json=FILE", help="for machines")
 
@@ -178,8 +179,11 @@ def _living(words: Any) -> None:
     down.add_argument("--all", action="store_true", help="all labs of yours, if there are any")
 
 
-def _named(parser: argparse.ArgumentParser, default: str = "default: the one that is up") -> None:
-    parser.add_argument("--name", help=f"which lab ({default})")
+def _named(
+    parser: argparse.ArgumentParser, default: str = "default: $SDN_LAB_NAME, or the one that is up"
+) -> None:
+    name = os.environ.get("SDN_LAB_NAME") or None
+    parser.add_argument("--name", default=name, help=f"which lab ({default})")
 
 
 def _building(parser: argparse.ArgumentParser) -> None:

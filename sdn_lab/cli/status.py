@@ -62,7 +62,7 @@ def _drift(drift: Mapping[str, Any]) -> Iterator[str]:
     elif not found:
         yield "  drift        none: every datapath holds what it should"
     else:
-        yield f"  drift        {len(found)} differences"
+        yield f"  drift        {len(found)} difference{'s' if len(found) > 1 else ''}"
         yield from (f"    {one['what']}{_betrays(one)}" for one in found[:_MOST_SHOWN])
         if len(found) > _MOST_SHOWN:
             yield f"    and {len(found) - _MOST_SHOWN} more"
