@@ -367,7 +367,7 @@ def _first_process(channel: Channel, keeper_lives: int) -> NoReturn:
     die_with_parent(0)
     if select.select([keeper_lives], [], [], 0)[0]:  # the keeper died before we asked
         os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN: what we start would inherit that
     status = 0
     try:
         settle_in()
