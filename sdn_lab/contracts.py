@@ -13,6 +13,7 @@ from typing import IO, Protocol, Self
 
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.intent import Scenario
+from sdn_lab.model.mended import Mended
 from sdn_lab.model.observation import Captured, Injection, Observation, Overheard, WatchPoint, Window
 from sdn_lab.model.tracked import Tracked
 from sdn_lab.model.verdict import Claim, Report, Verdict
@@ -163,6 +164,17 @@ class RunningLab(Protocol):
 
         Raises LabError when the lab died.
         """
+        ...
+
+    def outlive(self) -> None:
+        """From now on restart what dies of the datapaths, closed until the controller has pushed again, and
+        go on when the controller dies.  What cannot be restarted still fails the lab.  Say it again when
+        something was restarted.
+        """
+        ...
+
+    def mended(self) -> Sequence[Mended]:
+        """Return what has been restarted so far."""
         ...
 
     def execute(

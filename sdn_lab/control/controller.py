@@ -38,12 +38,12 @@ from sdn_lab.contracts import Child, Progress
 from sdn_lab.control import apps
 from sdn_lab.control.complaint import differs, rejected
 from sdn_lab.control.lines import line, pack_tables, parse, unpack_tables
+from sdn_lab.control.obituary import obituary
 from sdn_lab.control.site import facts_of
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import Scenario
 from sdn_lab.openflow.entry import Program, Tables
-from sdn_lab.process import ending
 from sdn_lab.tls import Identity
 
 Spawn = Callable[[Sequence[str], Mapping[str, str]], Child]
@@ -83,27 +83,36 @@ class Controller:
         program: Program | None = None,
         framework: str = "os_ken",
         identity: Identity | None = None,
+        notice: Callable[[], None] | None = None,
     ) -> None:
         """*app* is a name or a path (InputError if there is no such app); *l4_port* 0 takes a free one.
 
-        With an *identity* it speaks TLS only; without, plain TCP.
+        With an *identity* it speaks TLS only; without, plain TCP.  With *notice*, the death of the process is
+        no failure: *notice* is called then, and when a datapath leaves, and should see to it.
         """
         self._spawn = spawn
         self._path = apps.find(app)
         self.app = app
         self.host = host
         self.l4_port = l4_port
+        self._chosen = framework
         self.framework = framework
+        """By its name; once started, with its version."""
         self.pushes = False
         """Whether the app confirms what it pushes; known once started."""
         self._scenario = scenario
         self._assignment = assignment
         self._program = program
         self._identity = identity
+        self._notice = notice
+        self.dead: str | None = None
+        """How the process died; None while it lives, and where its death is a failure."""
         self._generation = 0
         self._dpids = {dp.dpid: name for name, dp in assignment.datapaths.items()}
         self._child: Child | None = None
         self._changed = threading.Condition()
+        self._telling = threading.RLock()  # a process that is new is told to begin before anything else
+        self._born = False
         self._ended = False
         self._ready = False
         self._failure: str | None = None
@@ -120,16 +129,53 @@ class Controller:
         Raises LabError if it cannot: a busy port, an app that does not load.
         """
         argv = [sys.executable, "-m", "sdn_lab.control.child", str(self._path), self.host, str(self.l4_port)]
-        self._child = self._spawn(argv, {**os.environ, _RYU: self.framework})
-        threading.Thread(target=self._listen, args=(self._child,), name="controller", daemon=True).start()
-        self._send(
-            command="begin",
-            facts=facts_of(self._scenario, self._assignment),
-            tables=self._pack(self._program),
-            generation=self._generation,
-            identity=None if self._identity is None else asdict(self._identity),
-        )
-        self._wait(lambda: self._ready, _START_S, "to start")
+        with self._telling:
+            self._child = self._spawn(argv, {**os.environ, _RYU: self._chosen})
+            reader = threading.Thread(
+                target=self._listen, args=(self._child,), name="controller", daemon=True
+            )
+            reader.start()
+            self._send(
+                command="begin",
+                facts=facts_of(self._scenario, self._assignment),
+                tables=self._pack(self._program),
+                generation=self._generation,
+                identity=None if self._identity is None else asdict(self._identity),
+            )
+        self._wait(lambda: self._ready or self.dead is not None, _START_S, "to start")
+
+    def restart(self) -> None:
+        """Start another process in the place of one that died, at the same address.
+
+        It is told what is wanted now; who waited for the old one to come to rest waits no more.  Raises
+        LabError.
+        """
+        if self._child is not None:
+            self._child.kill()
+        with self._changed:
+            self.dead, self._ready, self._settled = None, False, self._asked
+        self.start()
+
+    def whole(self) -> bool:
+        """Say whether the process lives and every datapath holds what it should."""
+        with self._changed:
+            return self._whole()
+
+    def await_whole(self, *, timeout_ms: int) -> None:
+        """Wait until it is `whole`, or dead again.  Raises LabError."""
+        done = lambda: self._whole() or self.dead is not None  # noqa: E731
+        self._wait(done, timeout_ms / 1000, "for its datapaths", self._missing)
+
+    def died_within(self, seconds: float) -> bool:
+        """Say whether the process is dead, or dies within some time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.dead is not None, seconds)
+
+    def fail(self, text: str) -> None:
+        """Let the next call that waits raise this."""
+        with self._changed:
+            self._fail(text)
+            self._changed.notify_all()
 
     def push(self, program: Program, *, least: bool = False) -> None:
         """Want *program* from now on; `wait_confirmed` waits for it.  For apps that push.
@@ -144,13 +190,10 @@ class Controller:
             self._program = program
             self._generation += 1
             self._confirmed.clear()
-        self._send(
-            command="program",
-            facts=facts_of(self._scenario, self._assignment),
-            tables=self._pack(told),
-            generation=self._generation,
-            least=least,
-        )
+            generation = self._generation
+        facts = facts_of(self._scenario, self._assignment)
+        tables = self._pack(told)
+        self._send(command="program", facts=facts, tables=tables, generation=generation, least=least)
 
     def move_to(self, scenario: Scenario, assignment: Assignment) -> None:
         """Be the controller of this lab from the next `push` on: the same datapaths, perhaps other ports."""
@@ -224,9 +267,19 @@ class Controller:
         except (ValueError, OSError):
             pass  # closed under us by `stop`
         with self._changed:
-            if not self._ended:
-                self._fail(self._obituary(child))
+            if not self._ended and child is self._child:
+                self._lose(obituary(child))
             self._changed.notify_all()
+
+    def _lose(self, text: str) -> None:
+        """The process died.  What it would have said of its datapaths is not known any more."""
+        if self._notice is None or not self._born:
+            self._fail(text)
+            return
+        self.dead = text
+        self._joined.clear()
+        self._confirmed.clear()
+        self._notice()
 
     def _hear(self, text: str) -> None:
         with self._changed:
@@ -239,13 +292,16 @@ class Controller:
 
     def _on_ready(self, *, host: str, l4_port: int, framework: str, pushes: bool) -> None:
         self.host, self.l4_port, self.framework, self.pushes = host, l4_port, framework, pushes
-        self._ready = True
+        self._ready = self._born = True
 
     def _on_joined(self, *, dpid: str) -> None:
         self._joined.add(dpid)
 
     def _on_left(self, *, dpid: str) -> None:
         self._joined.discard(dpid)
+        self._confirmed.pop(dpid, None)
+        if self._notice is not None:
+            self._notice()
 
     def _on_confirmed(
         self, *, dpid: str, generation: int, lacking: Any, surplus: Any, differing: int, **counts: int
@@ -305,6 +361,10 @@ class Controller:
                         f"the controller was given {timeout_s:g} s {what}, and was not done{missing()}"
                     )
 
+    def _whole(self) -> bool:
+        reached = self._confirmed.keys() if self.pushes else self._joined
+        return self._ready and self.dead is None and len(reached) == len(self._dpids)
+
     def _missing(self) -> str:
         reached = self._confirmed.keys() if self.pushes else self._joined
         out = sorted(name for dpid, name in self._dpids.items() if dpid not in reached)
@@ -323,9 +383,12 @@ class Controller:
         if self._child is None:
             raise LabError("the controller was not started")
         try:
-            self._child.stdin.write(line(**command))
-            self._child.stdin.flush()
+            with self._telling:
+                self._child.stdin.write(line(**command))
+                self._child.stdin.flush()
         except (OSError, ValueError) as error:
+            if self._notice is not None and self._born:
+                return  # the next one is told when it begins
             self._wait_for_obituary()
             raise LabError("the controller no longer takes commands") from error
 
@@ -336,15 +399,6 @@ class Controller:
             while self._failure is None and self._changed.wait(max(0.0, deadline - time.monotonic())):
                 pass
             self._raise_if_failed()
-
-    def _obituary(self, child: Child) -> str:
-        deadline = time.monotonic() + 2.0
-        while child.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)  # its pipe closes an instant before it can be reaped
-        status = child.poll()
-        words = getattr(child, "last_words", lambda: "")().strip().splitlines()
-        how = "closed its pipe" if status is None else ending(status)
-        return f"the controller {how}" + (f": {words[-1].strip()}" if words else "")
 
     def _pack(self, program: Program | None) -> dict[str, Any]:
         if program is None:

@@ -30,11 +30,13 @@ from sdn_lab.lab import drift
 from sdn_lab.lab.apply import Applied, apply
 from sdn_lab.lab.drift import Reverted
 from sdn_lab.lab.judge import Judgement
+from sdn_lab.lab.mend import Mender
 from sdn_lab.lab.options import Options, silent
 from sdn_lab.lab.timing import Phases
 from sdn_lab.model.assignment import Assignment, assign
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import Scenario
+from sdn_lab.model.mended import Mended
 from sdn_lab.model.verdict import Claim, Report, Verdict
 from sdn_lab.openflow.entry import Program
 from sdn_lab.scenario.claims import claims as derive_claims
@@ -77,6 +79,7 @@ class Lab:
         """How often probes were sent into it: its trackers remember them for a while."""
         self.identities: Mapping[str, Identity] = {}
         """Who each hypervisor is on the management network."""
+        self._mender = Mender(self) if self.options.mend else None
 
     def __enter__(self) -> Self:
         threading.Thread(target=_import_ahead, args=(self.options.methods,), daemon=True).start()
@@ -100,6 +103,8 @@ class Lab:
     ) -> None:
         began = time.perf_counter()
         try:
+            if self._mender is not None:
+                self._mender.stop()
             if hasattr(self, "controller"):
                 self.controller.stop()
         finally:
@@ -119,8 +124,17 @@ class Lab:
             raise LabError(f"{self.closed}; the lab is closed until a scenario is applied")
         phases = Phases(self.phases.progress)
         judgement = Judgement(self, phases, options)
+        restarted = len(self.backend.mended()) if self._mender is not None else 0
         judgement.judge()
-        return judgement.report()
+        died = self.backend.mended()[restarted:] if self._mender is not None else ()
+        return judgement.report(
+            "".join(f"{m.what} while it was checked, and was restarted" for m in died[:1])
+        )
+
+    @property
+    def mended(self) -> Sequence[Mended]:
+        """What died since the lab is up, and was put right: what, when, in how long.  Raises LabError."""
+        return () if self._mender is None else self._mender.mended()
 
     @property
     def claims(self) -> Sequence[Claim]:
@@ -165,6 +179,7 @@ class Lab:
             assignment=self.assignment,
             program=self.program,
             identity=authority.controller(),
+            notice=None if self._mender is None else self._mender.notice,
         )
         with self.phases.phase("controller"):
             self.controller.start()
@@ -173,6 +188,9 @@ class Lab:
             self.backend.connect(controller.host, controller.l4_port, controller.settle, self.identities)
             self.controller.wait_confirmed(timeout_ms=CONFIRM_MS, progress=self.phases.progress)
         self.steady = self.controller.pushes
+        if self._mender is not None:
+            self.backend.outlive()
+            self._mender.start()
 
 
 def _import_ahead(methods: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sdn_lab.control.apps import DEFAULT
 
+RYUS = ("os-ken", "ryu")
 METHODS = ("graph", "probe", "drift")
 
 
@@ -16,7 +17,10 @@ def silent(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to run.  *flows* is a folder of ``<hypervisor>.flows`` to load instead of compiling."""
+    """How to run.  *flows* is a folder of ``<hypervisor>.flows`` to load instead of compiling.
+
+    *mend*: put right what dies, instead of failing.  *ryu*: the controller framework, ``os-ken`` or ``ryu``.
+    """
 
     backend: str = "sim"
     methods: tuple[str, ...] = METHODS
@@ -24,3 +28,5 @@ class Options:
     controller: str = DEFAULT
     flows: Path | None = None
     pcap_dir: Path | None = None
+    mend: bool = False
+    ryu: str = RYUS[0]

@@ -37,10 +37,12 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any, NoReturn
 
 from sdn_lab.backends.mininet.build import THREADS, Built, build, know_peers
 from sdn_lab.backends.mininet.change import change
+from sdn_lab.backends.mininet.connecting import connect
 from sdn_lab.backends.mininet.exchange import Exchange
 from sdn_lab.backends.mininet.hearing import deafen, hear
 from sdn_lab.backends.mininet.listening import open_point
@@ -50,6 +52,7 @@ from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
 from sdn_lab.backends.mininet.plan import Plan
 from sdn_lab.backends.mininet.programs import Programs, anybody_in
 from sdn_lab.backends.mininet.restore import restore
+from sdn_lab.backends.mininet.revive import menders
 from sdn_lab.backends.mininet.watch import Watch
 from sdn_lab.backends.mininet.windows import telling, window_of
 from sdn_lab.channel import Channel, Closed
@@ -60,7 +63,6 @@ from sdn_lab.tls import Identity
 
 _TICK_MS = 200
 _NEIGHBOURS_AGE_S = 300  # Open vSwitch forgets them after 900
-_CONNECT_POLL_S = 0.02
 _OBITUARY_MS = 200
 _GUARD_S = 0.1
 _PATIENCE_S = 0.8
@@ -103,6 +105,8 @@ class _Daemon:
             "load": self.load,
             "versions": self.versions,
             "processes": self.processes,
+            "outlive": self.outlive,
+            "mended": self.mended,
             "close": self.close,
         }
         threading.Thread(target=self._guard, name="guard", daemon=True).start()
@@ -208,24 +212,9 @@ class _Daemon:
         return {}, []
 
     def connect(self, request: Mapping[str, Any]) -> Reply:
-        """Point every integration bridge at ``target``, under its own of ``identities`` if there are any, and
-        wait until it is connected.
-        """
-        built = self._lab()
-        waiting = list(built.switches)
-        for name, switch in built.switches.items():
-            identity = request["identities"].get(name)
-            switch.set_controller(request["target"], None if identity is None else Identity(**identity))
-        deadline = time.monotonic() + request["timeout_s"]
-        while waiting:
-            self._watch.check()
-            waiting = [name for name in waiting if not built.switches[name].connected()]
-            if waiting and time.monotonic() > deadline:
-                raise LabError(
-                    f"{', '.join(waiting)} did not connect to the controller at {request['target']} "
-                    f"within {request['timeout_s']:g} s"
-                )
-            time.sleep(_CONNECT_POLL_S)
+        """Connect every integration bridge to ``target``, under its own of ``identities`` if there are."""
+        identities = {name: Identity(**told) for name, told in request["identities"].items()}
+        connect(self._lab().switches, request["target"], identities, request["timeout_s"], self._watch.check)
         self._fresh = True
         return {}, []
 
@@ -301,6 +290,19 @@ class _Daemon:
         """Name every process that the lab needs, with its pid here."""
         return {"owned": self._watch.census()}, []
 
+    def outlive(self, _request: Mapping[str, Any]) -> Reply:
+        """From now on restart what dies of the datapaths; the controller's death is the caller's business."""
+        assert self._exchange is not None
+        self._watch.mending(menders(self._lab(), self._watch, self._exchange), ("the controller",))
+        self._exchange.tolerant = True
+        for switch in self._lab().switches.values():
+            switch.retry_often()
+        return {}, []
+
+    def mended(self, _request: Mapping[str, Any]) -> Reply:
+        """Say what has been restarted."""
+        return {"mended": [asdict(m) for m in self._watch.mended]}, []
+
     def close(self, _request: Mapping[str, Any]) -> Reply:
         """Say a last time that nothing has died.  The command then closes the socket."""
         self._watch.check()
@@ -357,6 +359,7 @@ class _Daemon:
         while not waiter.poll(_TICK_MS):
             self._watch.reap()
             self._watch.note()
+            self._watch.put_right()
             self._keep_peers()
         request, descriptors = self._channel.receive()
         return {**request, "descriptors": descriptors}

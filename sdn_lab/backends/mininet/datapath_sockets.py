@@ -21,6 +21,7 @@ socket that Open vSwitch makes later is found by the next `find`.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -69,6 +70,12 @@ class DatapathSockets:
             if gone is not None:
                 gone.close()
 
+    def watch(self, pids: Iterable[int]) -> None:
+        """Look at these processes from now on."""
+        for pidfd in self._processes.values():
+            os.close(pidfd)
+        self._processes = {pid: os.pidfd_open(pid) for pid in pids}
+
     def lost(self) -> int:
         """Return how many frames did not fit these sockets since the last call."""
         drops = 0
@@ -89,6 +96,8 @@ def _packet_socket(pidfd: int, number: int) -> socket.socket | None:
     duplicate = _libc.syscall(_SYS_PIDFD_GETFD, pidfd, number, 0)
     if duplicate < 0:
         code = ctypes.get_errno()
+        if code in (errno.ESRCH, errno.EBADF):
+            return None  # the process died, or closed it, this very moment
         raise OSError(code, f"pidfd_getfd: {os.strerror(code)}")
     os.set_inheritable(duplicate, False)
     sock = socket.socket(fileno=duplicate)

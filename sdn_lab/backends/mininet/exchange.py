@@ -42,7 +42,7 @@ from sdn_lab.backends.mininet.idle import all_threads_sleep
 from sdn_lab.backends.mininet.namespaces import inside
 from sdn_lab.backends.mininet.ovs import INTEGRATION, NIC, PHYSICAL
 from sdn_lab.backends.mininet.packet_ins import PacketIns, is_openflow
-from sdn_lab.backends.mininet.plan import PlannedInstance
+from sdn_lab.backends.mininet.plan import PlannedHypervisor, PlannedInstance
 from sdn_lab.backends.mininet.taps import Tap
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.observation import NONCE_MAGIC, Capture, Captured, PointKind, WatchPoint, Window
@@ -75,6 +75,10 @@ class Exchange:
         self._wires = built.wires
         self._controllers: set[int] = set()
         self._late: list[Capture] = []  # of points that are gone
+        self.tolerant = False
+        """Whether a point may go, with its switch: then the window counts a loss, and goes on."""
+        self._gone = 0
+        self._bridges: dict[str, list[Tap | PacketIns]] = {}  # what a switch takes with it when it dies
         for instance in built.plan.instances:
             self.attach(built, instance)
         controller = IPv4Address(built.plan.controller).packed
@@ -82,15 +86,33 @@ class Exchange:
             own = IPv4Address(planned.management.partition("/")[0]).packed
             underlay = WatchPoint(kind=PointKind.UNDERLAY, name=planned.name)
             host = WatchPoint(kind=PointKind.MANAGEMENT, name=planned.name)
-            told = WatchPoint(kind=PointKind.PACKET_IN, name=planned.name)
             with inside(built.hypervisors[planned.name].pid):
                 self._listen(Tap(NIC, outgoing=True), _everything(underlay))
                 self._listen(Tap(MANAGEMENT_INTERFACE, outgoing=True), _but_openflow(own, controller, host))
-                for bridge in (INTEGRATION, PHYSICAL):
-                    self._listen(Tap(bridge), _with_nonce(host))
-            self._listen(PacketIns(built.switches[planned.name].management(INTEGRATION)), _with_nonce(told))
+            self._watch_bridges(planned, built)
             with inside(built.underlay.pid):
                 self._mouths[underlay] = Tap(planned.uplink, listen=False)
+
+    def renew(self, planned: PlannedHypervisor, built: Built) -> None:
+        """Watch a hypervisor's bridges again, whose switch died and was restarted."""
+        for tap in self._bridges[planned.name]:
+            self._drop(tap)
+        self._watch_bridges(planned, built)
+        self._datapath.watch(built.switch_pids)
+        self._gone += 1
+
+    def _watch_bridges(self, planned: PlannedHypervisor, built: Built) -> None:
+        host = WatchPoint(kind=PointKind.MANAGEMENT, name=planned.name)
+        told = WatchPoint(kind=PointKind.PACKET_IN, name=planned.name)
+        with inside(built.hypervisors[planned.name].pid):
+            local = [self._listen(Tap(bridge), _with_nonce(host)) for bridge in (INTEGRATION, PHYSICAL)]
+        packet_ins = PacketIns(built.switches[planned.name].management(INTEGRATION))
+        self._bridges[planned.name] = [*local, self._listen(packet_ins, _with_nonce(told))]
+
+    def _drop(self, tap: Tap | PacketIns) -> None:
+        if self._ears.pop(tap.fileno(), None) is not None:
+            self._poll.unregister(tap.fileno())
+            tap.close()
 
     def attach(self, built: Built, instance: PlannedInstance, *, instance_stays: bool = False) -> None:
         """Watch the ports of an instance; at its hypervisor only, if the *instance stays* what it was."""
@@ -120,7 +142,7 @@ class Exchange:
 
     def run(self, window: Window, check: Callable[[], None]) -> Captured:
         """Do one window.  *check* raises LabError if the lab died."""
-        captures, self._late = self._late, []
+        captures, self._late, self._gone = self._late, [], 0
         pending: dict[WatchPoint, set[bytes]] = {}
         for point, nonce in window.markers:
             pending.setdefault(point, set()).add(nonce)
@@ -148,7 +170,8 @@ class Exchange:
         return Captured(
             captures=tuple(captures),
             missing=tuple((p, n) for p, n in window.markers if n in pending.get(p, ())),
-            lost=sum(ear.tap.lost() for ear in self._ears.values())
+            lost=self._gone
+            + sum(ear.tap.lost() for ear in self._ears.values())
             + self._datapath.lost()
             + self._backlog.lost()
             + self._wires.lost(),
@@ -161,8 +184,8 @@ class Exchange:
 
     def forget(self) -> None:
         """Throw away what waits, and the count of losses: real services and the push have talked."""
-        for ear in self._ears.values():
-            while ear.tap.frames():
+        for ear in list(self._ears.values()):
+            while self._frames(ear):
                 pass
             ear.tap.lost()
         self._datapath.lost()
@@ -193,7 +216,7 @@ class Exchange:
     def _hear(self, wait_s: float, captures: list[Capture], pending: dict[WatchPoint, set[bytes]]) -> None:
         for descriptor, _ in self._poll.poll(max(0.0, wait_s)):
             ear = self._ears[descriptor]
-            for frame in ear.tap.frames():
+            for frame in self._frames(ear):
                 capture = ear.meaning(frame)
                 if capture is None:
                     continue
@@ -203,6 +226,16 @@ class Exchange:
                     awaited.difference_update([n for n in awaited if n in capture.frame])
                     if not awaited:
                         del pending[capture.point]
+
+    def _frames(self, ear: _Ear) -> list[bytes]:
+        try:
+            return ear.tap.frames()
+        except LabError:
+            if not self.tolerant:
+                raise
+            self._drop(ear.tap)
+            self._gone += 1
+            return []
 
     def _listen(self, tap: _Heard, meaning: Callable[[bytes], Capture | None]) -> _Heard:
         self._ears[tap.fileno()] = _Ear(tap, meaning)

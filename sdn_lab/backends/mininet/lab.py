@@ -39,6 +39,7 @@ from sdn_lab.contracts import Progress
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.diagnostic import ApparatusError, LabError
 from sdn_lab.model.intent import Scenario
+from sdn_lab.model.mended import Mended
 from sdn_lab.model.observation import Captured, WatchPoint, Window
 from sdn_lab.model.succession import succession
 from sdn_lab.model.tracked import Tracked
@@ -257,6 +258,14 @@ class MininetLab:
     def processes(self) -> Mapping[str, int]:
         """Return the pids (outside) of the keeper and the daemon, and (inside) of all that they own."""
         return dict(self._ask("processes")[0]["owned"])
+
+    def outlive(self) -> None:
+        """Restart what dies of the datapaths from now on."""
+        self._ask("outlive")
+
+    def mended(self) -> Sequence[Mended]:
+        """Return what has been restarted."""
+        return tuple(Mended(**told) for told in self._ask("mended")[0]["mended"])
 
     def close(self) -> None:
         """End the lab now and wait until nothing of it is left; idempotent."""

@@ -56,6 +56,7 @@ class OpenVSwitch:
         self._into = tuple(into)
         self._database = f"unix:{directory}/db.sock"
         self._target: str | None = None
+        self._retry_ms = 0
         self._environment = {
             **environment,
             **dict.fromkeys(("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR"), str(directory)),
@@ -69,11 +70,15 @@ class OpenVSwitch:
     def start_database(self) -> Spawned:
         """Start ``ovsdb-server`` on a new database."""
         self._directory.mkdir(parents=True)
-        file = f"{self._directory}/conf.db"
-        self._run("ovsdb-tool", "create", file)
+        self._run("ovsdb-tool", "create", f"{self._directory}/conf.db")
+        return self.restart_database()
+
+    def restart_database(self) -> Spawned:
+        """Start ``ovsdb-server`` on the database that is there."""
+        self._forget("db.sock", "ovsdb-server.ctl")
         return self._spawn(
             "ovsdb-server",
-            file,
+            f"{self._directory}/conf.db",
             f"--remote=p{self._database}",
             f"--unixctl={self._directory}/ovsdb-server.ctl",
             f"--log-file={self._directory}/ovsdb-server.log",
@@ -92,6 +97,15 @@ class OpenVSwitch:
             *_QUIET,
         )
         self._connections = Path(f"/proc/{switch.pid}/net/tcp")
+        return switch
+
+    def restart_switch(self, alive: Callable[[], None]) -> Spawned:
+        """Start ``ovs-vswitchd`` again, and wait until its bridges and their ports are there, empty."""
+        bridges = [self.management(bridge) for bridge in (INTEGRATION, PHYSICAL)]
+        self._forget("ovs-vswitchd.ctl", *(bridge.name for bridge in bridges))
+        switch = self.start_switch(alive)
+        for socket in (self._directory / "ovs-vswitchd.ctl", *bridges):
+            self._await(socket, alive, "ovs-vswitchd")
         return switch
 
     def make_bridges(self, us: PlannedHypervisor, plan: Plan, alive: Callable[[], None]) -> None:
@@ -177,8 +191,20 @@ class OpenVSwitch:
             *proof,
             *("--", "set-controller", INTEGRATION, target),
             *("--", "set", "controller", INTEGRATION, "connection_mode=out-of-band"),
-            *("max_backoff=1000", "inactivity_probe=30000"),
+            "inactivity_probe=30000",
         )
+
+    def retry_often(self) -> None:
+        """Look for a lost controller every second, and not ever less often, up to every 8 s.
+
+        Open vSwitch 3.1.0 does this for a connection that exists, and only when it is told something new.
+        """
+        self._retry_ms = 1001 if self._retry_ms == 1000 else 1000
+        self.vsctl("--no-wait", "set", "controller", INTEGRATION, f"max_backoff={self._retry_ms}")
+
+    def points_to(self, target: str) -> bool:
+        """Say whether br-int has been told of this controller."""
+        return self._target == target
 
     def _keep(self, identity: Identity) -> Sequence[str]:
         """Write key, certificate and authority to the lab's own /run, which is memory; return the files."""
@@ -249,6 +275,11 @@ class OpenVSwitch:
 
     def _spawn(self, *argv: str) -> Spawned:
         return spawn([*self._into, *argv], self._environment)
+
+    def _forget(self, *sockets: str) -> None:
+        """Remove what a daemon that was killed has left: nobody answers there."""
+        for name in sockets:
+            (self._directory / name).unlink(missing_ok=True)
 
     def _await(self, socket: Path, alive: Callable[[], None], what: str) -> None:
         deadline = time.monotonic() + _START_S

@@ -37,6 +37,7 @@ from sdn_lab.contracts import Child, Progress, RunningLab
 from sdn_lab.model.assignment import Assignment
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import IPAddress, Scenario
+from sdn_lab.model.mended import Mended
 from sdn_lab.model.observation import Captured, WatchPoint, Window
 from sdn_lab.model.succession import succession
 from sdn_lab.model.tracked import Tracked
@@ -139,6 +140,13 @@ class SimLab:
 
     def versions(self) -> Mapping[str, str]:
         return {"sdn-lab simulator": __version__}
+
+    def outlive(self) -> None:
+        """Do nothing: a datapath that dies is this process, and the lab's children die without it minding."""
+
+    def mended(self) -> Sequence[Mended]:
+        """Return nothing."""
+        return ()
 
     def restore(self, datapaths: Sequence[str]) -> None:
         """Make these again what was built."""

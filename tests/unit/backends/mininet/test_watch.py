@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -115,3 +116,79 @@ def test_reaping_does_not_take_an_owned_process_s_status(start, watch):
     watch.note()
     assert process.returncode == -signal.SIGTERM
     assert watch.failure == "x was ended by SIGTERM"
+
+
+SWITCH = "ovs-vswitchd of hv1"
+
+
+def mending(watch, start, fails=0):
+    """Own a switch, and restart it whenever it dies; the first *fails* times, fail to."""
+    made, tries = [start()], []
+
+    def restart():
+        tries.append(1)
+        if len(tries) <= fails:
+            raise LabError("no such luck")
+        made.append(start())
+        watch.own(SWITCH, made[-1])
+
+    watch.own(SWITCH, made[0])
+    watch.mending({SWITCH: restart}, ("the controller",))
+    return made
+
+
+def kill(watch, process):
+    process.kill()
+    ended(process)
+    watch.note(2000)
+
+
+def test_what_can_be_restarted_is_and_is_no_failure(start, watch):
+    made = mending(watch, start)
+    kill(watch, made[0])
+    assert (watch.failure, len(made)) == (None, 1)  # not by whoever looks, but by the main thread's check
+    watch.check()
+    assert len(made) == 2
+    assert [m.what for m in watch.mended] == [f"{SWITCH} was ended by SIGKILL"]
+    assert 0 <= watch.mended[0].ms < 10_000
+    watch.check()
+    assert len(made) == 2
+
+
+def test_another_thread_restarts_nothing(start, watch):
+    """Its child would die with it."""
+    made = mending(watch, start)
+    thread = threading.Thread(target=lambda: (kill(watch, made[0]), watch.put_right()))
+    thread.start()
+    thread.join()
+    assert len(made) == 1
+    watch.put_right()
+    assert len(made) == 2
+
+
+def test_what_cannot_be_restarted_is_a_failure_that_says_both(start, watch):
+    made = mending(watch, start, fails=1)
+    kill(watch, made[0])
+    sentence = f"^{SWITCH} was ended by SIGKILL, and could not be restarted: no such luck$"
+    with pytest.raises(LabError, match=sentence):
+        watch.check()
+
+
+def test_what_does_not_last_is_not_restarted_for_ever(start, watch):
+    made = mending(watch, start)
+    for _ in range(3):
+        kill(watch, made[-1])
+        watch.check()
+    kill(watch, made[-1])
+    with pytest.raises(LabError, match=f"^{SWITCH} was ended by SIGKILL$"):
+        watch.check()
+    assert len(made) == 4
+
+
+def test_the_controllers_death_is_somebody_elses_business_then(start, watch):
+    mending(watch, start)
+    controller = start()
+    watch.own("the controller", controller)
+    kill(watch, controller)
+    watch.check()
+    assert watch.mended == []
