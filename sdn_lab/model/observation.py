@@ -165,9 +165,9 @@ class Observations:
     """Everything that the probes of a run saw.
 
     *networks* maps a port to its network, *gateways* a gateway's MAC to its router, *peerings* two networks
-    (sorted) to the peering between them, approved or not.  *where* names what forwards (``Open vSwitch 3.1.0``).
-    *families* were tried, *not_applicable* mean nothing for this scenario; *left_out* counts, per family,
-    planned packets beyond the budget.  *limits* are sentences about the apparatus; every verdict repeats them.
+    (sorted) to the peering between them, approved or not.  *where* names what forwards.  *families* were
+    tried, *not_applicable* mean nothing for this scenario; *left_out* counts, per family, planned packets
+    beyond the budget.  *limits* are sentences about the apparatus that every verdict repeats.
     """
 
     seen: tuple[Observation, ...] = ()
