@@ -32,6 +32,7 @@ def up(words: argparse.Namespace) -> int:
         seed=words.seed,
         controller=words.controller or "overlay",
         flows=words.flows and words.flows.resolve(),
+        mend=True,
     )
     name = words.name or scenario.name
     began = time.monotonic()

@@ -20,6 +20,8 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for key in ("state", "error", "busy", "scenario"):
         if now[key] != before[key]:
             yield f"{key}: {now[key] or 'nothing more'}"
+    for one in now["mended"][len(before["mended"]) :]:
+        yield f"mended: {_mended(one)}"
     was = {d["what"]: d for d in before["drift"]["differences"]}
     if not now["drift"]["watched"]:
         return
@@ -41,7 +43,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     if status["state"] == "coming up":
         return
     controller = status["controller"]
-    yield f"  controller   {controller['app']}: {'runs' if controller['runs'] else 'does not run'}"
+    runs = "runs" if controller["whole"] else "is being put right" if controller["runs"] else "does not run"
+    yield f"  controller   {controller['app']}: {runs}"
     yield from (f"    said: {text}" for text in controller["said"])
     for hypervisor in status["hypervisors"]:
         ports = ", ".join(instance["port"] for instance in hypervisor["instances"]) or "no instance"
@@ -52,6 +55,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
             else f"{datapath['entries']} entries, {datapath['fail_mode']}"
         )
         yield f"  hypervisor   {hypervisor['name']} ({state}): {ports}"
+    yield from (f"  mended       {_mended(one)}" for one in status["mended"])
     yield from _drift(status["drift"])
 
 
@@ -66,6 +70,10 @@ def _drift(drift: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"    {one['what']}{_betrays(one)}" for one in found[:_MOST_SHOWN])
         if len(found) > _MOST_SHOWN:
             yield f"    and {len(found) - _MOST_SHOWN} more"
+
+
+def _mended(one: Mapping[str, Any]) -> str:
+    return f"{one['what']}, at {one['at']}: put right in {one['ms']} ms"
 
 
 def _betrays(difference: Mapping[str, Any]) -> str:

@@ -33,12 +33,13 @@ def of(lab: Lab, *, name: str, since: float, up: bool, busy: str) -> dict[str, A
         "name": name,
         "scenario": lab.scenario.name,
         "backend": lab.options.backend,
-        "since": datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds"),
+        "since": _time(since),
         "pid": os.getpid(),
         "state": "up" if up else "coming up",
         "error": "",
         "busy": busy,
-        "controller": {"app": lab.app, "runs": False, "said": []},
+        "controller": {"app": lab.app, "runs": False, "whole": False, "said": []},
+        "mended": [],
         "hypervisors": [],
         "drift": {"watched": False, "differences": []},
     }
@@ -53,6 +54,10 @@ def of(lab: Lab, *, name: str, since: float, up: bool, busy: str) -> dict[str, A
     return told
 
 
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
 def _look(lab: Lab, told: dict[str, Any]) -> Snapshot | None:
     """Ask backend and controller how they are; return what the datapaths hold, if they say."""
     snapshot = None
@@ -60,7 +65,10 @@ def _look(lab: Lab, told: dict[str, Any]) -> Snapshot | None:
         snapshot = lab.backend.snapshot()
         told["controller"]["said"] = list(lab.controller.said)
         lab.controller.check()
-        told["controller"]["runs"] = True
+        told["controller"].update(runs=True, whole=lab.controller.whole())
+        told["mended"] = [
+            {"what": mended.what, "at": _time(mended.at), "ms": round(mended.ms)} for mended in lab.mended
+        ]
     except LabError as error:
         told.update(state="failed", error=str(error))
     return snapshot

@@ -136,13 +136,25 @@ def test_two_labs_of_one_scenario_live_side_by_side(lab):
 def test_a_lab_in_which_something_died_says_so_until_it_is_taken_down(lab):
     with Conversation(lab) as asked:
         below = remains.below(asked.pid)
-    [database, *_] = [p for p in below if "ovsdb-server /run" in remains.command_line(p)]
-    os.kill(database, signal.SIGKILL)
+    [shell, *_] = [p for p in below if "mininet:i" in remains.command_line(p)]
+    os.kill(shell, signal.SIGKILL)
     code, out, _ = until(lambda: (s := say("status", "--name", lab))[0] == 6 and s, "nobody noticed")
-    assert "ovsdb-server of hv" in out
+    assert "the shell of the instance of" in out
     code, _, err = say("check", "--name", lab)
-    assert (code, "ovsdb-server of hv" in err) == (6, True)
+    assert (code, "the shell of the instance of" in err) == (6, True)
+    assert "Traceback" not in err
     assert say("down", "--name", lab)[0] == 0
+
+
+def test_a_switch_that_died_is_put_right_and_check_holds_again(lab):
+    with Conversation(lab) as asked:
+        below = remains.below(asked.pid)
+    [switch, *_] = [p for p in below if "ovs-vswitchd unix:" in remains.command_line(p)]
+    os.kill(switch, signal.SIGKILL)
+    out = until(lambda: "mended" in (out := say("status", "--name", lab)[1]) and out, "it was not mended", 60)
+    assert "ovs-vswitchd of hv" in out
+    code, out, err = say("check", "--name", lab)
+    assert code == 0, out + err
 
 
 class Watched:

@@ -116,7 +116,7 @@ def test_kill_9_leaves_nothing_and_frees_the_name(name, say):
     assert say(*UP, name)[0] == 0
 
 
-def test_a_lab_whose_controller_died_says_so_and_check_exits_6(name, say):
+def test_a_controller_that_died_is_started_again_and_status_says_so(name, say):
     say(*UP, name)
     with Conversation(name) as asked:
         pid = asked.pid
@@ -124,13 +124,12 @@ def test_a_lab_whose_controller_died_says_so_and_check_exits_6(name, say):
         ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=True
     )
     os.kill(int(children.stdout.split()[0]), signal.SIGKILL)
-    code, out, _ = until(lambda: (s := say("status", "--name", name))[0] == 6 and s, "nobody noticed")
-    assert "SIGKILL" in out
-    code, _, err = say("check", "--name", name)
-    assert code == 6
-    assert "SIGKILL" in err
-    assert "Traceback" not in err
-    assert say("down", "--name", name)[0] == 0
+    out = until(
+        lambda: "mended" in (out := say("status", "--name", name)[1]) and out, "it was not mended", 60
+    )
+    assert "the controller was ended by SIGKILL" in out
+    assert "overlay: runs" in out
+    assert say("check", "--name", name, "--methods", "graph,drift")[0] == 0
 
 
 def test_down_during_a_check_ends_both(name, say):
@@ -168,3 +167,30 @@ def test_a_lab_that_is_up_has_no_tie_to_the_command(name, say):
     assert os.getsid(pid) not in {os.getsid(0), pid}
     assert str(Path(f"/proc/{pid}/cwd").readlink()) == "/"
     assert {str(Path(f"/proc/{pid}/fd/{n}").readlink()) for n in range(3)} == {"/dev/null"}
+
+
+def test_watching_prints_what_drifts_and_when_it_is_as_built_again(name, say):
+    say(*UP, name)
+    words = [sys.executable, "-m", "sdn_lab", "status", "--watch", "--name", name]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as watching:
+        while "drift        none" not in (line := watching.stdout.readline()):
+            assert line
+        run = "exec", "--name", name, "hv2", "--", "ovs-ofctl"
+        say(*run, "add-flow", "br-int", "table=0,priority=999,actions=drop")
+        assert "drift: hv2 table 0: entry foreign" in watching.stdout.readline()
+        say(*run, "--strict", "del-flows", "br-int", "table=0,priority=999")
+        assert "as built again: hv2 table 0" in watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(20) == 0
+
+
+def test_watching_a_lab_that_is_taken_down_ends_with_a_sentence(name, say):
+    say(*UP, name)
+    words = [sys.executable, "-m", "sdn_lab", "status", "--watch", "--name", name]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout.readline()
+        say("down", "--name", name)
+        _, err = watching.communicate(timeout=30)
+    assert watching.returncode in {2, 6}
+    assert "Traceback" not in err
+    assert name in err
