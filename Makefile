@@ -4,6 +4,7 @@
 #   make lab           the main job on Mininet and real Open vSwitch (root)
 #   make test          everything: installs Open vSwitch and Mininet where it may, then runs all tests
 #   make check         the fast loop: format, lint, types, import rules, unit tests
+#   make ryu           Ryu 4.34 beside os-ken, in an environment of its own (.ryu): `sdn-lab run --ryu ryu`
 #   make differential  2,000 random scenarios: claims = interpret = real Open vSwitch
 #   make faults        negative controls: with its guard taken away, every attack arrives
 #   make drift         200 random edits of one flow entry on each backend: found, named, reverted
@@ -20,7 +21,7 @@ PRIVILEGED := tests/contracts tests/live
 ORDINARY := $(filter-out $(PRIVILEGED),$(patsubst %/,%,$(wildcard tests/*/)))
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo lab test check lint unit live differential faults drift changes notebooks bench system clean
+.PHONY: demo lab test check lint unit live differential faults drift changes notebooks bench system ryu clean
 
 demo: $(VENV)/.run
 	$(BIN)/sdn-lab run $(SCENARIO)
@@ -28,7 +29,7 @@ demo: $(VENV)/.run
 lab: $(VENV)/.test system
 	$(SUDO) $(BIN)/sdn-lab run $(SCENARIO) --backend mininet
 
-test: $(VENV)/.test system
+test: $(VENV)/.test system ryu
 	$(MAKE) --no-print-directory lint
 	env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q -n 2 $(ORDINARY)
 	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q $(PRIVILEGED)
@@ -87,5 +88,8 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml
 system:
 	@sh .ci/system
 
+ryu:
+	@sh .ci/ryu .ryu $(PYTHON)
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .ryu build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -26,6 +26,7 @@ from pathlib import Path
 from sdn_lab.model.diagnostic import ApparatusError, SdnLabError
 from sdn_lab.process import run
 
+RYU_PYTHON = "SDN_LAB_RYU_PYTHON"
 _ASK_S = 10
 _TUN = Path("/dev/net/tun")
 _PROC_NS = Path("/proc/self/ns")
@@ -43,7 +44,7 @@ class Need:
     """Something that a machine may lack.
 
     *check* returns what was found (a version, or a word), or None if it is missing.  *backends* need
-    it.  *missing* is a sentence; *remedy* what to do.
+    it (``ryu`` is the framework, no backend).  *missing* is a sentence; *remedy* what to do.
     """
 
     name: str
@@ -144,6 +145,21 @@ def _namespaces() -> str | None:
     return ", ".join(wanted) if all((_PROC_NS / name).exists() for name in wanted) else None
 
 
+def ryu_python() -> Path | None:
+    """Return the interpreter of the environment that has Ryu 4.34, or None if there is none."""
+    named = os.environ.get(RYU_PYTHON)
+    python = Path(named) if named else Path(__file__).parent.parent / ".ryu" / "bin" / "python"
+    return python if os.access(python, os.X_OK) else None
+
+
+def _ryu() -> str | None:
+    python = ryu_python()
+    if python is None:
+        return None
+    told = run([str(python), "-c", "import ryu; print(ryu.version)"], _ASK_S, check=False)
+    return told.stdout.strip() if told.status == 0 else None
+
+
 def _open_vswitch(name: str, what_for: str, package: str, *version: str) -> Need:
     return Need(
         name=name,
@@ -210,5 +226,13 @@ NEEDS: tuple[Need, ...] = (
     ),
     _tool("bash", "the shells of Mininet's nodes", "bash"),
     _tool("ip", "interfaces and addresses", "iproute2", "-V"),
+    Need(
+        name="Ryu 4.34",
+        what_for="the controller framework that os-ken continues (--ryu ryu)",
+        missing="Ryu 4.34 is not installed in an environment of its own",
+        remedy=f"make ryu, or name its Python interpreter in {RYU_PYTHON}",
+        check=_ryu,
+        backends=("ryu",),
+    ),
     _tool("nft", "instances whose kernels do not answer probes", "nftables", "--version"),
 )

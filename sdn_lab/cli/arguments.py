@@ -18,6 +18,7 @@ VERBS = (
 )  # fmt: skip
 _FOR_EVER = 1e9
 BACKENDS = ("sim", "mininet")
+RYUS = ("os-ken", "ryu")
 METHODS = ("graph", "probe", "drift")
 FORMATS = ("text", "json", "junit", "png")
 
@@ -27,7 +28,6 @@ _LATER_VERBS = {
 _LATER_METHODS = {"proof"}
 _LATER_FORMATS = {"sarif", "html", "md"}
 _LATER_FLAGS = {
-    "--ryu": "another Ryu than os-ken",
     "--datapath": "another datapath than netdev",
     "--gate": "the gate before sending",
 }
@@ -198,6 +198,9 @@ def _building(parser: argparse.ArgumentParser) -> None:
         "--controller",
         metavar="NAME|PATH",
         help="a Ryu app that ships, or a file of yours (default: overlay)",
+    )
+    parser.add_argument(
+        "--ryu", choices=RYUS, default=RYUS[0], help="the controller framework (default: %(default)s)"
     )
     parser.add_argument(
         "--flows", type=Path, metavar="DIR", help="load DIR/<hypervisor>.flows; compile nothing"

@@ -33,6 +33,7 @@ def up(words: argparse.Namespace) -> int:
         controller=words.controller or "overlay",
         flows=words.flows and words.flows.resolve(),
         mend=True,
+        ryu=words.ryu,
     )
     name = words.name or scenario.name
     began = time.monotonic()

@@ -31,6 +31,7 @@ def run(words: argparse.Namespace) -> int:
         controller=words.controller or "overlay",
         flows=words.flows,
         pcap_dir=words.pcap_dir,
+        ryu=words.ryu,
     )
     with Progress() as progress:
         report = lab.run(scenario, options, progress)

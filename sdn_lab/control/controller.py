@@ -26,7 +26,6 @@ Invariants
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections import deque
@@ -37,6 +36,7 @@ from typing import Any
 from sdn_lab.contracts import Child, Progress
 from sdn_lab.control import apps
 from sdn_lab.control.complaint import differs, rejected
+from sdn_lab.control.frameworks import interpreter
 from sdn_lab.control.lines import line, pack_tables, parse, unpack_tables
 from sdn_lab.control.obituary import obituary
 from sdn_lab.control.site import facts_of
@@ -128,7 +128,7 @@ class Controller:
 
         Raises LabError if it cannot: a busy port, an app that does not load.
         """
-        argv = [sys.executable, "-m", "sdn_lab.control.child", str(self._path), self.host, str(self.l4_port)]
+        argv = [*interpreter(self._chosen), str(self._path), self.host, str(self.l4_port)]
         with self._telling:
             self._child = self._spawn(argv, {**os.environ, _RYU: self._chosen})
             reader = threading.Thread(

@@ -7,6 +7,8 @@ Everything that an app needs is exported from here, so that ``controllers/*.py``
 The runner chooses by the environment variable in `ENVIRONMENT`; nothing else may name the framework,
 but for `sdn_lab.openflow.codec`, which imports neither.
 
+Ryu runs on native threads, too: `sdn_lab.control.ryu_hub`.
+
 An exception must be heard of: os-ken's native threads (4.2.2) treat *every* exception as a wish to end the
 thread, so that an app whose handler fails stops hearing events, and nobody is told.  `TaskExit` is
 given its meaning back here.
@@ -21,6 +23,8 @@ import importlib
 import os
 from typing import Any
 
+from sdn_lab.control import ryu_hub
+
 ENVIRONMENT = "SDN_LAB_RYU"
 NAMES = ("os_ken", "ryu")
 
@@ -33,6 +37,8 @@ def _module(path: str) -> Any:
     return importlib.import_module(f"{name}.{path}")
 
 
+if name == "ryu":
+    ryu_hub.install()
 app_manager = _module("base.app_manager")  # first: see above
 controller = _module("controller.controller")
 event = _module("controller.event")

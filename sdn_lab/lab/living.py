@@ -25,6 +25,7 @@ from sdn_lab.contracts import Progress, RunningLab
 from sdn_lab.control.apps import REPLAY
 from sdn_lab.control.apps import find as find_app
 from sdn_lab.control.controller import Controller
+from sdn_lab.control.frameworks import FRAMEWORKS, interpreter
 from sdn_lab.flows import read_program
 from sdn_lab.lab import drift
 from sdn_lab.lab.apply import Applied, apply
@@ -83,6 +84,7 @@ class Lab:
 
     def __enter__(self) -> Self:
         threading.Thread(target=_import_ahead, args=(self.options.methods,), daemon=True).start()
+        interpreter(FRAMEWORKS[self.options.ryu])  # one that is missing is said before anything is built
         self.versions = _versions()
         with self.phases.phase("claims"):
             self._claims = self._derive()
@@ -179,6 +181,7 @@ class Lab:
             assignment=self.assignment,
             program=self.program,
             identity=authority.controller(),
+            framework=FRAMEWORKS[self.options.ryu],
             notice=None if self._mender is None else self._mender.notice,
         )
         with self.phases.phase("controller"):

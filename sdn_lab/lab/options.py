@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sdn_lab.control.apps import DEFAULT
 
-RYUS = ("os-ken", "ryu")
 METHODS = ("graph", "probe", "drift")
 
 
@@ -29,4 +28,4 @@ class Options:
     flows: Path | None = None
     pcap_dir: Path | None = None
     mend: bool = False
-    ryu: str = RYUS[0]
+    ryu: str = "os-ken"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sdn_lab import doctor
 from sdn_lab.control import apps
 from sdn_lab.openflow.entry import FlowEntry, Instructions
 from tests.unit.control import lab
@@ -31,15 +32,24 @@ def ovs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DummyOvs]:
     switch.stop()
 
 
+@pytest.fixture(params=["os_ken", "ryu"])
+def framework(request: pytest.FixtureRequest) -> str:
+    """Both frameworks; Ryu if there is one (`make ryu`)."""
+    lacking = doctor.lacking(request.param)
+    if lacking:
+        pytest.skip(f"{lacking[0].missing}: {lacking[0].remedy}")
+    return str(request.param)
+
+
 @pytest.mark.ovs
 @pytest.mark.parametrize("name", APPS)
-def test_it_serves_a_switch_comes_to_rest_and_ends(ovs: DummyOvs, name: str) -> None:
-    hypervisor = f"c-{name}"[:10]
+def test_it_serves_a_switch_comes_to_rest_and_ends(ovs: DummyOvs, name: str, framework: str) -> None:
+    hypervisor = f"{framework[:2]}-{name}"[:10]
     made, assignment = lab.one(hypervisor)
     wanted = lab.program(hypervisor, FlowEntry(instructions=Instructions(goto=10)))
     ovs.add_bridge(hypervisor, assignment.datapaths[hypervisor].dpid, {"a": 100, "b": 101})
 
-    with lab.started(made, assignment, app=name, wanted=wanted) as controller:
+    with lab.started(made, assignment, app=name, wanted=wanted, framework=framework) as controller:
         ovs.connect(hypervisor, controller.l4_port)
         confirmed = controller.wait_confirmed(timeout_ms=15_000, progress=lab.QUIET)
         for frame in FRAMES.values():
@@ -49,7 +59,7 @@ def test_it_serves_a_switch_comes_to_rest_and_ends(ovs: DummyOvs, name: str) -> 
 
         assert controller.pushes is (hypervisor in confirmed)
         eventually(lambda: len(ovs.dump_flows(hypervisor)) >= 1, "an entry")
-        assert controller.framework.startswith("os-ken ")
+        assert controller.framework.startswith({"os_ken": "os-ken ", "ryu": "ryu 4.34"}[framework])
         controller._child.stdin.close()
         eventually(lambda: controller._child.poll() == 0, "the end of the process")
 
