@@ -30,7 +30,7 @@ def up(words: argparse.Namespace) -> int:
     options = lab.Options(
         backend=words.backend,
         seed=words.seed,
-        controller=words.controller or "overlay",
+        controller=_from_anywhere(words.controller or "overlay"),
         flows=words.flows and words.flows.resolve(),
         mend=True,
         ryu=words.ryu,
@@ -45,6 +45,14 @@ def up(words: argparse.Namespace) -> int:
         f"{len(status['hypervisors'])} hypervisors, {instances} ports"
     )
     return 0
+
+
+def _from_anywhere(controller: str) -> str:
+    """Return a controller's name, or its path for a process that works elsewhere.  Raises InputError."""
+    from sdn_lab.control import apps
+
+    path = apps.find(controller)
+    return controller if controller in apps.names() else str(path)
 
 
 def status(words: argparse.Namespace) -> int:

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from sdn_lab.model.diagnostic import SdnLabError
+from sdn_lab.resident import address
 from sdn_lab.resident.address import names
 from sdn_lab.resident.client import Conversation
 from sdn_lab.resident.gone import Family
 
+ROOT = Path(__file__).parents[3]
 UP = "up", "overlap", "--name"
 
 
@@ -75,6 +77,18 @@ def test_what_keeps_a_lab_from_coming_up_reaches_whoever_asked_and_nothing_is_le
     assert (found, out) == (code, "")
     assert said in err
     assert name not in names()
+
+
+def test_a_controller_may_be_named_by_a_path_from_here(name, say, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    code, _, err = say(*UP, name, "--controller", "controllers/vlan.py")
+    assert code == 0, err
+    assert "vlan" in say("status", "--name", name)[1]
+
+
+def test_down_all_is_content_with_nothing(say, monkeypatch):
+    monkeypatch.setattr(address, "names", lambda: ())
+    assert say("down", "--all")[:2] == (0, "no lab is up\n")
 
 
 def test_check_by_one_method_says_so_and_the_next_one_is_by_all_again(name, say):
