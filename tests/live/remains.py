@@ -47,6 +47,23 @@ def below(pid):
     return found
 
 
+def survivors(namespaces, killed_at):
+    """Return the processes in *namespaces* that are older than *killed_at* (CLOCK_BOOTTIME).
+
+    The kernel gives a namespace's number away again once it is gone: a younger process is somebody else's.
+    """
+    ticks = os.sysconf("SC_CLK_TCK")
+    found = []
+    for pid in living():
+        try:
+            born = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]) / ticks
+        except OSError:
+            continue
+        if born <= killed_at and namespaces_of(pid) & namespaces:
+            found.append(pid)
+    return found
+
+
 def command_line(pid):
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()

@@ -169,10 +169,9 @@ class Watched:
         for pid in remains.below(self.pid):
             self.seen |= remains.namespaces_of(pid) - self._home
 
-    def assert_nothing_is_left(self):
+    def assert_nothing_is_left(self, killed_at):
         until(
-            lambda: not any(remains.namespaces_of(p) & self.seen for p in remains.living()),
-            "a process lives in a namespace of the lab",
+            lambda: not remains.survivors(self.seen, killed_at), "a process lives in a namespace of the lab"
         )
 
 
@@ -198,11 +197,12 @@ def test_kill_9_of_the_resident_at_any_moment_leaves_nothing(name, seed):
     while time.monotonic() < deadline and busy.poll() is None:
         lab.look()
     with Family(pid) as family:
+        killed_at = time.clock_gettime(time.CLOCK_BOOTTIME)
         os.kill(pid, signal.SIGKILL)
         assert family.wait(20)
     assert busy.wait(20) != 0
     up.wait(20)
-    lab.assert_nothing_is_left()
+    lab.assert_nothing_is_left(killed_at)
     assert name not in names()
 
 
@@ -211,3 +211,10 @@ def _resident(name):
         return None
     with Conversation(name) as asked:
         return asked.pid
+
+
+def test_who_looks_for_survivors_finds_a_process_that_was_there_before_and_none_that_came_after():
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    here = remains.namespaces_of(os.getpid())
+    assert os.getpid() in remains.survivors(here, now)
+    assert os.getpid() not in remains.survivors(here, 0.0)

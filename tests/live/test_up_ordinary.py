@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import remains
@@ -69,10 +70,11 @@ def test_kill_9_of_an_ordinary_users_resident_leaves_nothing():
             with Family(pid) as family:
                 seen = set().union(*(remains.namespaces_of(p) for p in remains.below(pid)))
                 seen -= remains.namespaces_of(pid)
+                killed_at = time.clock_gettime(time.CLOCK_BOOTTIME)
                 os.kill(pid, signal.SIGKILL)
                 assert family.wait(20)
         until(
-            lambda seen=seen: not any(remains.namespaces_of(p) & seen for p in remains.living()),
+            lambda seen=seen, at=killed_at: not remains.survivors(seen, at),
             "a process lives in a namespace of the lab",
         )
     assert remains.visible() <= before
