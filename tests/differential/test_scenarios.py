@@ -24,7 +24,7 @@ from tests.differential.judge import differences
 from tests.differential.ovs_oracle import OvsLab
 
 SEEDS = range(int(os.environ.get("SDN_LAB_SCENARIOS", "200")))
-PER_TEST = 20
+PER_TEST = 10
 SHOWN = 8
 
 

@@ -113,16 +113,16 @@ def test_where_what_was_touched_is_not_as_thought_all_is_repaired(
 
 
 def test_a_datapath_that_came_back_is_trusted_with_nothing(ovs: DummyOvs) -> None:
-    with held(ovs, "back") as controller:
-        ovs.vsctl("del-controller", "back")  # empties the tables
+    with held(ovs, "again") as controller:
+        ovs.vsctl("del-controller", "again")  # empties the tables
         eventually(lambda: not controller._joined, "its leaving was noticed")
-        ovs.connect("back", controller.l4_port)
+        ovs.connect("again", controller.l4_port)
         eventually(lambda: bool(controller._joined), "its return was noticed")
-        wanted = lab.program("back", *AFTER)
+        wanted = lab.program("again", *AFTER)
         controller.push(wanted, least=True)
         confirmed(controller)
 
-        assert controller.dump("back") == wanted.tables["back"]
+        assert controller.dump("again") == wanted.tables["again"]
 
 
 def test_with_groups_everything_is_looked_at(ovs: DummyOvs) -> None:

@@ -111,9 +111,9 @@ def test_a_packet_is_seen_at_every_point_of_its_way(name, say, listening):
     process, file = listening("red/vm1", "underlay:hv1", "red/vm3", "blue/vm3")
     assert say("exec", "--name", name, "red/vm1", "--", "ping", "10.0.0.13")[0] == 0
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=30)
+    out, said = process.communicate(timeout=30)
 
-    assert process.returncode == 0
+    assert process.returncode == 0, said
     assert "0 lost" in out
     seen = [comment for _, comment, _, _ in read(file.read_bytes())]
     assert "was sent at port:red/vm1" in seen
