@@ -17,8 +17,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SCENARIO ?= overlap
 # What needs root and the machine to itself, and what does not.
-PRIVILEGED := tests/contracts tests/live
-ORDINARY := $(filter-out $(PRIVILEGED),$(patsubst %/,%,$(wildcard tests/*/)))
+PRIVILEGED := $(addprefix tests/contracts/test_,backend.py change.py controller.py) tests/live
+ORDINARY := $(filter-out tests/contracts tests/live,$(patsubst %/,%,$(wildcard tests/*/))) \
+	$(filter-out $(PRIVILEGED),$(wildcard tests/contracts/test_*.py))
+# Half of the time a worker waits for other processes: twice as many workers as this has cores.
+WORKERS ?= 4
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: demo lab test check lint unit live differential faults drift changes notebooks bench system ryu clean
@@ -31,7 +34,7 @@ lab: $(VENV)/.test system
 
 test: $(VENV)/.test system ryu
 	$(MAKE) --no-print-directory lint
-	env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q -n 2 $(ORDINARY)
+	env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q -n $(WORKERS) $(ORDINARY)
 	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q $(PRIVILEGED)
 
 check: $(VENV)/.test lint

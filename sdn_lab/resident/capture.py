@@ -6,6 +6,7 @@ saying so.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import time
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from sdn_lab.channel import Closed
 from sdn_lab.contracts import Listening
 from sdn_lab.model.diagnostic import Diagnostic, InputError
 from sdn_lab.model.intent import Scenario
@@ -61,7 +63,11 @@ def _overheard(
         ready = [descriptor for descriptor, _ in waiting.poll(left_ms)]
         yield from listening.frames()
         writer.flush()
-        if asked.channel.fileno() in ready or (deadline is not None and time.monotonic() >= deadline):
+        if asked.channel.fileno() in ready:
+            with contextlib.suppress(Closed):
+                asked.channel.receive()  # to its end: who hangs up in the middle looks like a lab that died
+            return
+        if deadline is not None and time.monotonic() >= deadline:
             return
 
 
