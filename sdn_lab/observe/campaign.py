@@ -51,6 +51,7 @@ def run_probes(
         scenario, claims, assignment, harvest(snapshot), seed=seed, management=management, earlier=earlier
     )
     applying = [probe for probe in probes if probe.applies(scenario)]
+    tried = tuple(dict.fromkeys(probe.name for probe in applying))  # two modules may share a row
     planned: list[Case] = []
 
     def planning() -> Steps[None]:
@@ -69,8 +70,8 @@ def run_probes(
         gateways=reader.gateways,
         peerings=reader.peerings,
         where=where,
-        families=tuple(probe.name for probe in applying),
-        not_applicable=tuple(probe.name for probe in probes if not probe.applies(scenario)),
+        families=tried,
+        not_applicable=tuple(dict.fromkeys(probe.name for probe in probes if probe.name not in tried)),
         left_out=Counter(world.skipped) + Counter(left_out),
         limits=_limits(markers),
     )

@@ -44,16 +44,16 @@ def cases(probe: Family, name: str) -> tuple[Case, ...]:
     return tuple(probe.cases(world(name))) if probe.applies(given(name)[0]) else ()
 
 
-families = pytest.mark.parametrize("probe", PROBES, ids=lambda p: p.name)
+families = pytest.mark.parametrize("probe", PROBES, ids=lambda p: f"{p.name} {p.title}")
 scenarios = pytest.mark.parametrize("name", SHIPPED)
 
 
-def test_names_are_the_catalogues_and_unique() -> None:
-    names = [probe.name for probe in PROBES]
+def test_names_are_the_catalogues_and_titles_tell_apart_who_shares_one() -> None:
+    titles = [probe.title for probe in PROBES]
 
-    assert len(set(names)) == len(names)
-    assert all(re.fullmatch(r"(REACH|ID|TAG|TUN|FW|MGMT)-\d\d", name) for name in names)
-    assert all(probe.title for probe in PROBES)
+    assert all(re.fullmatch(r"(REACH|ID|TAG|TUN|FW|MGMT)-\d\d", probe.name) for probe in PROBES)
+    assert all(titles)
+    assert len(set(titles)) == len(titles)
 
 
 @families

@@ -1,9 +1,9 @@
 """The families of probes.  To add one: write its module, and its row here.
 
-Each answers to a row of the attack catalogue and makes cases (`observe.case`) for a `World`.  Two rules
-above all: every family has a positive control, the legitimate packet of the same kind (`Shot.proves`,
-`Shot.leans_on`), and a negative control, in `tests/faults`: with the guard taken out of the tables, its
-probes must report it.
+Each answers to a row of the attack catalogue, which two may share (REACH-03: broadcast that is forbidden, and
+broadcast that is allowed), and makes cases (`observe.case`) for a `World`.  Two rules above all: every family
+has a positive control, the legitimate packet of the same kind (`Shot.proves`, `Shot.leans_on`), and a
+negative control, in `tests/faults`: with the guard taken out of the tables, its probes must report it.
 """
 
 from __future__ import annotations
