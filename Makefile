@@ -24,6 +24,9 @@ ORDINARY := $(filter-out tests/contracts tests/live,$(patsubst %/,%,$(wildcard t
 WORKERS ?= 4
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
+# Tests start the command hundreds of times: each start would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo lab test check lint unit live differential faults drift changes notebooks bench system ryu clean
 
 demo: $(VENV)/.run
@@ -34,7 +37,7 @@ lab: $(VENV)/.test system
 
 test: $(VENV)/.test system ryu
 	$(MAKE) --no-print-directory lint
-	env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q -n $(WORKERS) $(ORDINARY)
+	env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ORDINARY)
 	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q $(PRIVILEGED)
 
 check: $(VENV)/.test lint
@@ -47,7 +50,7 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 
 differential: $(VENV)/.test system
-	env SDN_LAB_SCENARIOS=$(or $(SCENARIOS),2000) $(BIN)/pytest -q -n 2 tests/differential
+	env SDN_LAB_SCENARIOS=$(or $(SCENARIOS),2000) $(BIN)/pytest -q -n 2 --dist worksteal tests/differential
 
 faults: $(VENV)/.test
 	$(BIN)/pytest -q -n 2 tests/faults
