@@ -94,7 +94,7 @@ class Server:
 
     def _serve(self, sock: socket.socket) -> None:
         channel = Channel(sock)
-        with contextlib.closing(channel), contextlib.suppress(Closed, OSError):
+        with contextlib.closing(channel), contextlib.suppress(Closed, OSError):  # nobody is left to be told
             if peer(sock)[1] not in {os.geteuid(), _ROOT}:
                 channel.send({"error": "this lab is another user's", "exit": 2})
                 return
@@ -113,8 +113,10 @@ class Server:
             raise LabError(f"this lab runs under sdn_lab {__version__}, and the command is {version}")
         try:
             return VERBS[op](asked)
-        except (SdnLabError, Closed, OSError):
+        except (SdnLabError, Closed):
             raise
+        except OSError as error:  # the asker's disk is full, say: a broken channel is Closed
+            raise LabError(f"{op} failed: {error.strerror or error}") from error
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{os.path.basename(where.filename)}, line {where.lineno}"  # noqa: PTH119 (a text)

@@ -37,6 +37,7 @@ _ALL_OF_IT = struct.pack("!HH", 0, 0xFFFF)  # flags; miss_send_len: not zero, or
 _MATCH_LENGTH = struct.Struct("!26xH")  # in a packet-in: header, buffer, length, reason, table, cookie, type
 _MATCH, _PAD = 24, 2
 _CHUNK = 1 << 16
+_CHUNKS = 64  # at one call, so that a storm of packets cannot hold up the reader
 
 
 class PacketIns:
@@ -69,20 +70,30 @@ class PacketIns:
 
     def frames(self) -> list[bytes]:
         """Return the packets that were sent to the controller since the last call."""
+        packets: list[bytes] = []
+        for _ in range(_CHUNKS):
+            data = self._received()
+            if data is None:
+                break
+            try:
+                packets += (packet for message in self._framer.feed(data) if (packet := self._take(message)))
+            except WireError as error:
+                raise LabError(
+                    f"{self.interface} tells of packet-ins what cannot be read: {error.why}"
+                ) from error
+        return packets
+
+    def _received(self) -> bytes | None:
+        """Return some of what has come; None for nothing."""
         try:
             data = self._socket.recv(_CHUNK)
         except BlockingIOError:
-            return []
+            return None
         except OSError as error:
             raise LabError(f"{self.interface} no longer tells of packet-ins: {error.strerror}") from error
         if not data:
             raise LabError(f"{self.interface} no longer tells of packet-ins")
-        try:
-            return [packet for message in self._framer.feed(data) if (packet := self._take(message))]
-        except WireError as error:
-            raise LabError(
-                f"{self.interface} tells of packet-ins what cannot be read: {error.why}"
-            ) from error
+        return data
 
     def lost(self) -> int:
         """Return 0: a stream loses nothing."""

@@ -134,6 +134,15 @@ def test_count_ends_a_capture_and_time_does(name, say, listening, tmp_path):
     assert (tmp_path / "e.pcapng").stat().st_size > 0
 
 
+def test_a_full_disk_is_said_and_the_lab_is_unharmed(name, say):
+    say(*UP, name)
+    code, _, said = say("capture", "--name", name, "hv1", "--seconds", "0.2", "-o", "/dev/full")
+
+    assert code == 6, said
+    assert "capture failed: No space left on device" in said
+    assert say("status", "--name", name)[0] == 0
+
+
 @pytest.mark.parametrize(
     "words", [["--seconds", "0"], ["--count", "1.5"], ["--seconds", "nan"], ["--count", "x"]]
 )
