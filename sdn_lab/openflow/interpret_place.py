@@ -1,0 +1,23 @@
+"""Where in the tables an action stands, and how it ends what it stands in."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sdn_lab.openflow.action import Action
+from sdn_lab.openflow.entry import FlowEntry
+
+
+class StopTable(Exception):  # noqa: N818 - control flow
+    """The rest of this entry is not executed (TTL at its end)."""
+
+
+class Place(NamedTuple):
+    """The entry that an action belongs to; *action_set* is the packet's at that moment.
+
+    *entry* is None in a packet-out and in an action set, whose entries are forgotten.
+    """
+
+    action_set: list[Action]
+    table_id: int = 0
+    entry: FlowEntry | None = None
