@@ -68,23 +68,21 @@ class Unixctl:
         """Send all requests at once; return the first one's result."""
         first = self._number + 1
         self._number += len(calls)
-        requests = (
-            {"id": first + index, "method": method, "params": arguments}
-            for index, (method, arguments) in enumerate(calls)
+        requests = "".join(
+            _request(first + index, method, arguments) for index, (method, arguments) in enumerate(calls)
         )
-        self._socket.sendall("".join(map(json.dumps, requests)).encode())
+        self._socket.sendall(requests.encode())
         end = f'"id":{self._number},'.encode()
         while True:
             data = self._socket.recv(1 << 20)
             if not data:
                 raise ConnectionResetError("ovs-vswitchd closed the connection")
             self._held += data
-            if end not in self._held:
+            if end not in self._held or not self._held.endswith(b"}"):
                 continue
             try:
                 reply, _ = _DECODER.raw_decode(self._held.decode())
-                json.loads("[" + self._held.decode().replace("}{", "},{") + "]")
-            except ValueError:
+            except ValueError:  # that brace was inside a long result
                 continue
             break
         self._held = b""
@@ -96,6 +94,11 @@ class Unixctl:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _request(number: int, method: str, arguments: tuple[str, ...]) -> str:
+    parameters = json.dumps(arguments) if arguments else "[]"
+    return f'{{"id":{number},"method":"{method}","params":{parameters}}}'
 
 
 class PcapTail:
