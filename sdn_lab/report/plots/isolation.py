@@ -10,6 +10,7 @@ that two ports may talk and that they are isolated differ in lightness.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -155,9 +156,9 @@ def _text(plane: Any, x: float, y: float, side: float, cell: str) -> None:
 
 
 def _wrapped(word: str, side: float) -> list[str]:
-    """Break a list of ports at its commas, where it is wider than a cell."""
+    """Break ``tcp/80,8000-8080`` behind its signs, where it is wider than a cell."""
     lines = [""]
-    for part in word.replace(",", ",\n").split("\n"):
+    for part in re.findall(r"[^,/-]+[,/-]?", word):
         if lines[-1] and fitted(lines[-1] + part, side, 6.5) != lines[-1] + part:
             lines.append("")
         lines[-1] += part

@@ -14,7 +14,7 @@ from sdn_lab.model.diagnostic import ApparatusError
 from sdn_lab.model.intent import Link, Scenario, Underlay
 from sdn_lab.model.verdict import Status
 from sdn_lab.report import WRITERS, plots
-from sdn_lab.report.plots import drawing
+from sdn_lab.report.plots import drawing, isolation
 from sdn_lab.report.plots.wires import switches, told, wires
 from sdn_lab.scenario import find, load, loads, shipped
 from tests.unit.report.report_samples import SAMPLES
@@ -197,6 +197,15 @@ def test_a_matrix_says_in_words_what_its_cells_are(sample: str) -> None:
         "chosen": "not judged",
     }
     assert told[sample] in shown
+
+
+@pytest.mark.parametrize("word", ["tcp/8000-8080", "udp/1-53,60000-65535", "sctp/80,443,9000", "icmp"])
+def test_ports_are_broken_over_lines_and_none_is_left_out(word: str) -> None:
+    side = 0.72
+    lines = isolation._wrapped(word, side)
+
+    assert "".join(lines) == word
+    assert all(drawing.fitted(line, side, 6.5) == line for line in lines)
 
 
 def test_a_leak_is_marked_where_it_happened_also_among_64() -> None:
