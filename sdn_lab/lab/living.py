@@ -10,6 +10,7 @@ Invariants
 
 from __future__ import annotations
 
+import importlib
 import platform
 import threading
 import time
@@ -83,6 +84,9 @@ class Lab:
         self._mender = Mender(self) if self.options.mend else None
 
     def __enter__(self) -> Self:
+        # These two hook into fork(): imported by the thread while this one forks, their hooks run by half.
+        importlib.import_module("logging")
+        importlib.import_module("concurrent.futures.thread")
         threading.Thread(target=_import_ahead, args=(self.options.methods,), daemon=True).start()
         interpreter(FRAMEWORKS[self.options.ryu])  # one that is missing is said before anything is built
         self.versions = _versions()
