@@ -48,6 +48,7 @@ REFUSALS: tuple[tuple[str, Tests], ...] = (
     ("igmp", {**_IP6, "ip_proto": 2}),
     ("icmp-of-the-other-family", {**_IP4, "ip_proto": 58}),
     ("icmp-of-the-other-family", {**_IP6, "ip_proto": 1}),
+    ("ip-protocol-0", {**_IP4, "ip_proto": 0}),  # a router would leave its TTL; and unreadable headers
     *(  # the tracker refuses port 0 of TCP and UDP by itself, but knows no SCTP ports
         ("l4-port-0", {**family, "ip_proto": number, f"{name}_{end}": 0})
         for family in (_IP4, _IP6)

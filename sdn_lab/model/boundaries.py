@@ -19,6 +19,7 @@ from sdn_lab.model.intent import IPAddress, Network, Port
 from sdn_lab.model.traffic import (
     DHCP_SERVER_PORTS,
     ICMP_OF,
+    IPV6_EXTENSIONS,
     PORTED,
     REQUEST_TYPES,
     UDP,
@@ -34,7 +35,7 @@ GROUPS = {
     4: ("255.255.255.255", "224.0.0.1", "224.0.0.251", "239.1.2.3"),
     6: ("ff02::1", "ff02::fb", "ff05::1:3"),
 }
-NEVER = (2, 1, 58)  # IGMP, and each family's ICMP over the other: refused for everybody
+NEVER = (2, 1, 58, 0)  # IGMP, each family's ICMP over the other, and none: refused for everybody
 
 
 def worth_trying(
@@ -144,5 +145,5 @@ def _between(
     for icmp_type in sorted({t + step for t in types for step in (-1, 0, 1)} - {-1, 256}):
         yield Microflow(src=source, dst=destination, protocol=icmp, icmp_type=icmp_type)
     for protocol in (*FOREIGN, *NEVER):
-        if protocol != icmp:
+        if protocol != icmp and not (family == 6 and protocol in IPV6_EXTENSIONS):
             yield Microflow(src=source, dst=destination, protocol=protocol)

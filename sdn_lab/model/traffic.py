@@ -18,9 +18,9 @@ from ipaddress import ip_address
 from sdn_lab.model.intent import IPAddress, IPNetwork
 
 ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
-IGMP = 2
+NO_PROTOCOL, IGMP = 0, 2
 PORTED = frozenset({TCP, UDP, SCTP})
-NAMED = PORTED | {ICMP, ICMPV6, IGMP}
+NAMED = PORTED | {NO_PROTOCOL, ICMP, ICMPV6, IGMP}
 """What `Allowance.protocol` ``None`` does not stand for."""
 
 ICMP_OF: Mapping[int, int] = {4: ICMP, 6: ICMPV6}
@@ -77,11 +77,12 @@ class Microflow:
 def refused(flow: Microflow) -> bool:
     """Say whether *flow* stops at the port for everybody, whatever the groups say.
 
-    DHCP servers (both directions), the other family's ICMP, IGMP, port 0 (the tracker calls it
-    invalid), and what cannot be: addresses of two families, an extension header as a protocol.
+    DHCP servers (both directions), the other family's ICMP, IGMP, protocol 0 (a router of Open vSwitch would
+    leave its TTL as it is), port 0 (the tracker calls it invalid), and what cannot be: addresses of two
+    families, an extension header as a protocol.
     """
     family, protocol = flow.family, flow.protocol
-    if flow.dst.version != family or protocol in {IGMP, ICMP_OF[10 - family]}:
+    if flow.dst.version != family or protocol in {NO_PROTOCOL, IGMP, ICMP_OF[10 - family]}:
         return True
     if protocol in PORTED and (not 1 <= flow.src_l4 <= 65535 or not 1 <= flow.dst_l4 <= 65535):
         return True
@@ -96,7 +97,7 @@ class Allowance:
 
     *src* and *dst* are exact addresses (a port's own: port security makes others impossible).
     *protocol* ``None`` stands for every IP protocol that has no entry of its own here: not TCP, UDP,
-    SCTP, ICMP of either family, IGMP.  *l4_ports* are inclusive (first, last) destination ports.
+    SCTP, ICMP of either family, IGMP, 0.  *l4_ports* are inclusive (first, last) destination ports.
     """
 
     src: IPAddress

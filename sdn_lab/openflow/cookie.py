@@ -43,6 +43,7 @@ PLATFORM = frozenset(  # the paths of kind "platform": what holds for everybody
         "fragments",
         "icmp-of-the-other-family",
         "igmp",
+        "ip-protocol-0",
         "l4-port-0",
         "mld",
         "neighbour-discovery",

@@ -114,6 +114,17 @@ def new_passes_as_answer(w: World) -> Program:
     return w.edited("hv2", INGRESS_GROUP, "tracking", edit)
 
 
+def protocol_0_not_refused(w: World) -> Program:
+    """Between ports whose groups allow any protocol it passes then, and a router would leave its TTL."""
+    return steps(
+        w,
+        *(
+            lambda now, name=name: now.edited(name, ADMISSION, "ip-protocol-0", lambda _: ())
+            for name in w.program.tables
+        ),
+    )
+
+
 FAULTS: tuple[Fault, ...] = (
     Fault(
         family="REACH-01",
@@ -325,6 +336,13 @@ FAULTS: tuple[Fault, ...] = (
         name="protocols without a name are admitted",
         breaks="exact/red/vm2/red/vm1",
         change=also("hv1", planted(INGRESS_GROUP.id, (), goto=OUTPUT.id, eth_type=0x0800, ip_proto=89)),
+    ),
+    Fault(
+        family="FW-01",
+        name="IPv4 protocol 0 is not refused",
+        breaks="exact/cafe/vm1/cafe/vm2",
+        change=protocol_0_not_refused,
+        scenario="dedicated",
     ),
     Fault(
         family="FW-02",

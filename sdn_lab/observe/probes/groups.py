@@ -30,9 +30,9 @@ from sdn_lab.observe.probes.controls import could_be_an_answer, crossing, proves
 from sdn_lab.observe.probes.reach import aimed
 from sdn_lab.observe.world import World
 
-# GRE, ESP, OSPF, IP in IP, UDP-Lite, none; IGMP and the other family's ICMP
-FEW_PROTOCOLS = {4: (47, 50, 89, 4, 136, 255, 2, 58), 6: (47, 50, 89, 41, 136, 255, 2, 1)}
-NEVER = {4: (2, 58), 6: (1, 2)}
+# GRE, ESP, OSPF, IP in IP, UDP-Lite, none; IGMP, the other family's ICMP, and 0 (in IPv6 an extension header)
+FEW_PROTOCOLS = {4: (47, 50, 89, 4, 136, 255, 2, 58, 0), 6: (47, 50, 89, 41, 136, 255, 2, 1)}
+NEVER = {4: (2, 58, 0), 6: (1, 2)}
 NOT_CARRIED = IPV6_EXTENSIONS | {59, 135, 139, 140}  # in IPv6 these end or extend the chain of headers
 OWN_TESTS = {ICMP, TCP, UDP, ICMPV6, SCTP}
 

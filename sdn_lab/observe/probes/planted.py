@@ -71,7 +71,9 @@ def _flow(world: World, src: Port, dst: Port, family: int, wanted: dict[str, int
     addresses = next(world.flows(src, dst, family), None)
     if addresses is None:
         return None
-    protocol = wanted.get("ip_proto") or open_number(world, dst, family)[0]
+    protocol = wanted.get("ip_proto")
+    if protocol is None or (protocol, family) == (0, 6):  # in IPv6 an extension header
+        protocol = open_number(world, dst, family)[0]
     own = world.l4_port()
     names = {TCP: "tcp", UDP: "udp"}.get(protocol)
     sport = wanted.get(f"{names}_src", own) if names else own

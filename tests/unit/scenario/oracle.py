@@ -69,7 +69,7 @@ def oracle_possible(flow):
             return False
         if flow.protocol == ICMP:
             return flow.icmp_type in (8, 13, 15)
-        return flow.protocol not in (2, 58)
+        return flow.protocol not in (0, 2, 58)
     if flow.protocol == UDP and (flow.src_l4 == 547 or flow.dst_l4 == 547):
         return False
     if flow.protocol == ICMPV6:
@@ -119,7 +119,7 @@ def microflows(scenario, s, d, dice):
         dst = dice.choice([*d.ips, dice.choice(everyone)])
         if src.version != dst.version:
             continue
-        protocol = dice.choice((TCP, UDP, SCTP, ICMP, ICMPV6, 2, 47, dice.randrange(60, 256)))
+        protocol = dice.choice((TCP, UDP, SCTP, ICMP, ICMPV6, 0, 2, 47, dice.randrange(60, 256)))
         l4 = protocol in (TCP, UDP, SCTP)
         icmp = protocol in (ICMP, ICMPV6)
         ports = (0, 1, 22, 67, 68, 80, 547, 1024, 65535, dice.randrange(65536))

@@ -18,7 +18,8 @@ def test_boundaries_hold_each_end_and_the_port_beside_it():
 
     assert {21, 22, 23, 7999, 8000, 8080, 8081, 1, 65535} <= tcp
     assert {f.family for f in flows} == {4, 6}
-    assert {f.protocol for f in flows if f.family == 4} >= {ICMP, TCP, UDP, SCTP, 47}
+    assert {f.protocol for f in flows if f.family == 4} >= {ICMP, TCP, UDP, SCTP, 47, 0}
+    assert 0 not in {f.protocol for f in flows if f.family == 6}, "there it is an extension header"
     assert {f.icmp_type for f in flows if f.protocol == ICMP} >= {7, 8, 9, 0 + 12, 13, 14, 15, 16}
     assert {f.icmp_type for f in flows if f.protocol == ICMPV6} >= {127, 128, 129}
     assert len(set(flows)) == len(flows)

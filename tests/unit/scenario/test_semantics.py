@@ -33,6 +33,7 @@ from .small_world import IN, OPEN, OUT, flow, world
         (f"[{{{IN}, protocol: any}}]", "icmp/135", 6, False),
         (f"[{{{IN}, protocol: any}}]", "ip/2", 4, False),
         (f"[{{{IN}, protocol: any}}]", "ip/58", 4, False),
+        (f"[{{{IN}, protocol: any}}]", "ip/0", 4, False),
         (f"[{{{IN}, protocol: any}}]", "ip/1", 6, False),
         (f"[{{{IN}, protocol: any}}]", "udp/67", 4, False),
         (f"[{{{IN}, protocol: any}}]", "udp/67", 6, True),
