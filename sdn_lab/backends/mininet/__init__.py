@@ -1,6 +1,6 @@
 """Real Open vSwitch: hypervisors in network namespaces, built from Mininet nodes.
 
-    command --(socket)-- lab daemon = process 1 of the lab's namespaces
+    command --(socket)-- lab daemon = process 1 of the lab's namespaces, which keeper.py made
     lab.py               daemon.py --- watch.py     whose death is noticed
                              |-------- plan.py      what is built, as a value
                              |-------- build.py --- nodes.py, ovs.py, physical.py

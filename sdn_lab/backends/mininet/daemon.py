@@ -30,7 +30,6 @@ import os
 import platform
 import select
 import signal
-import socket
 import sys
 import threading
 import time
@@ -45,8 +44,9 @@ from sdn_lab.backends.mininet.change import change
 from sdn_lab.backends.mininet.connecting import connect
 from sdn_lab.backends.mininet.exchange import Exchange
 from sdn_lab.backends.mininet.hearing import deafen, hear
+from sdn_lab.backends.mininet.keeper import keep, say
 from sdn_lab.backends.mininet.listening import open_point
-from sdn_lab.backends.mininet.namespaces import settle_in, unshare_lab
+from sdn_lab.backends.mininet.namespaces import settle_in
 from sdn_lab.backends.mininet.nodes import Instance
 from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
 from sdn_lab.backends.mininet.plan import Plan
@@ -58,7 +58,7 @@ from sdn_lab.backends.mininet.windows import telling, window_of
 from sdn_lab.channel import Channel, Closed
 from sdn_lab.model.diagnostic import ApparatusError, LabError
 from sdn_lab.model.observation import PointKind, WatchPoint
-from sdn_lab.process import die_with_parent, ending
+from sdn_lab.process import die_with_parent
 from sdn_lab.tls import Identity
 
 _TICK_MS = 200
@@ -356,7 +356,9 @@ class _Daemon:
     def _next_request(self) -> Mapping[str, Any]:
         waiter = select.poll()
         waiter.register(self._channel.fileno(), select.POLLIN)
-        while not waiter.poll(_TICK_MS):
+        asked = False
+        while not asked:  # once at least: whoever asks again and again must not keep us from it
+            asked = bool(waiter.poll(_TICK_MS))
             self._watch.reap()
             self._watch.note()
             self._watch.put_right()
@@ -379,41 +381,10 @@ def _first_process(channel: Channel, keeper_lives: int) -> NoReturn:
         pass
     except BaseException as error:  # noqa: BLE001 (the last place where it can be told)
         traceback.print_exc()
-        _say(f"the lab daemon failed: {type(error).__name__}: {error}")
+        say(f"the lab daemon failed: {type(error).__name__}: {error}")
         status = 1
     os._exit(status)
 
 
-def main(descriptor: int) -> int:
-    """Be the keeper.  *descriptor* is the daemon's end of the channel."""
-    channel = Channel(socket.socket(fileno=descriptor))
-    parent = os.getppid()
-    try:
-        unshare_lab()
-    except OSError as error:
-        channel.send(
-            {"error": f"this machine does not let a lab have namespaces: {error}", "kind": "apparatus"}
-        )
-        return 5
-    die_with_parent(parent)  # again: a change of credentials may clear what was asked for
-    keeper_lives, keep = os.pipe2(os.O_CLOEXEC)
-    daemon = os.fork()
-    if daemon == 0:
-        os.close(keep)
-        _first_process(channel, keeper_lives)
-    channel.send({"daemon": daemon})
-    channel.close()
-    status = os.waitstatus_to_exitcode(os.waitpid(daemon, 0)[1])
-    if status < 0:  # else it has spoken for itself
-        _say(f"the lab daemon {ending(status)}")
-    return 0 if status == 0 else 6
-
-
-def _say(sentence: str) -> None:
-    """Say it to the command, which keeps our last words."""
-    sys.stderr.write(f"{sentence}\n")
-    sys.stderr.flush()
-
-
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(keep(int(sys.argv[1]), _first_process))

@@ -17,6 +17,8 @@ Invariants
 3.  An OpenFlow port has the number that was asked for, or the lab fails.
 4.  All paths are absolute: a relative ``--db=unix:`` or ``-t`` misses silently.  Every ``ovs-vsctl`` has
     ``--timeout``: without a ``vswitchd`` it waits for ever.
+5.  Pidfiles and control sockets have their usual names, so that with OVS_RUNDIR, which `environment` has,
+    ``ovs-appctl`` works as on any machine.
 
 Reference: ovs-vsctl(8), ovs-vswitchd.conf.db(5), ovs-fields(7).
 """
@@ -55,6 +57,7 @@ class OpenVSwitch:
         self._directory = directory
         self._into = tuple(into)
         self._database = f"unix:{directory}/db.sock"
+        self._control = directory  # the switch's socket, once it has been started
         self._target: str | None = None
         self._retry_ms = 0
         self._environment = {
@@ -75,12 +78,12 @@ class OpenVSwitch:
 
     def restart_database(self) -> Spawned:
         """Start ``ovsdb-server`` on the database that is there."""
-        self._forget("db.sock", "ovsdb-server.ctl")
+        self._forget("db.sock", "ovsdb-server.pid", "ovsdb-server.*.ctl")
         return self._spawn(
             "ovsdb-server",
             f"{self._directory}/conf.db",
             f"--remote=p{self._database}",
-            f"--unixctl={self._directory}/ovsdb-server.ctl",
+            f"--pidfile={self._directory}/ovsdb-server.pid",
             f"--log-file={self._directory}/ovsdb-server.log",
             *_QUIET,
         )
@@ -92,25 +95,26 @@ class OpenVSwitch:
         switch = self._spawn(
             "ovs-vswitchd",
             self._database,
-            f"--unixctl={self._directory}/ovs-vswitchd.ctl",
+            f"--pidfile={self._directory}/ovs-vswitchd.pid",
             f"--log-file={self._directory}/ovs-vswitchd.log",
             *_QUIET,
         )
         self._connections = Path(f"/proc/{switch.pid}/net/tcp")
+        self._control = self._directory / f"ovs-vswitchd.{switch.pid}.ctl"
         return switch
 
     def restart_switch(self, alive: Callable[[], None]) -> Spawned:
         """Start ``ovs-vswitchd`` again, and wait until its bridges and their ports are there, empty."""
         bridges = [self.management(bridge) for bridge in (INTEGRATION, PHYSICAL)]
-        self._forget("ovs-vswitchd.ctl", *(bridge.name for bridge in bridges))
+        self._forget("ovs-vswitchd.pid", "ovs-vswitchd.*.ctl", *(bridge.name for bridge in bridges))
         switch = self.start_switch(alive)
-        for socket in (self._directory / "ovs-vswitchd.ctl", *bridges):
+        for socket in (self._control, *bridges):
             self._await(socket, alive, "ovs-vswitchd")
         return switch
 
     def make_bridges(self, us: PlannedHypervisor, plan: Plan, alive: Callable[[], None]) -> None:
         """Make both bridges, without ports, and write br-phy's entries."""
-        self._await(self._directory / "ovs-vswitchd.ctl", alive, "ovs-vswitchd")
+        self._await(self._control, alive, "ovs-vswitchd")
         mac = f'other_config:hwaddr="{us.vtep_mac}"'
         dpid = f"other_config:datapath-id={us.dpid}"
         self.vsctl(
@@ -160,7 +164,7 @@ class OpenVSwitch:
 
     def control(self, commands: Sequence[Sequence[str]]) -> list[Answer]:
         """Give ``ovs-appctl`` commands; return what came of each."""
-        return list(ask(self._directory / "ovs-vswitchd.ctl", commands))
+        return list(ask(self._control, commands))
 
     def bundle(self, lines: Sequence[str]) -> None:
         """Do OpenFlow messages, ``ovs-ofctl bundle`` text, on br-int: all or none."""
@@ -255,8 +259,7 @@ class OpenVSwitch:
 
     def appctl(self, *arguments: str) -> str:
         """Run ``ovs-appctl`` on ``ovs-vswitchd``."""
-        target = f"{self._directory}/ovs-vswitchd.ctl"
-        return self._run("ovs-appctl", f"--timeout={_START_S}", "-t", target, *arguments)
+        return self._run("ovs-appctl", f"--timeout={_START_S}", "-t", str(self._control), *arguments)
 
     def _settings(self, bridge: str) -> dict[str, Any]:
         """Return the fail mode (None: none), and what copies traffic away beside all entries."""
@@ -276,10 +279,11 @@ class OpenVSwitch:
     def _spawn(self, *argv: str) -> Spawned:
         return spawn([*self._into, *argv], self._environment)
 
-    def _forget(self, *sockets: str) -> None:
+    def _forget(self, *patterns: str) -> None:
         """Remove what a daemon that was killed has left: nobody answers there."""
-        for name in sockets:
-            (self._directory / name).unlink(missing_ok=True)
+        for pattern in patterns:
+            for left in self._directory.glob(pattern):
+                left.unlink(missing_ok=True)
 
     def _await(self, socket: Path, alive: Callable[[], None], what: str) -> None:
         deadline = time.monotonic() + _START_S
