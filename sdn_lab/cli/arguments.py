@@ -13,7 +13,7 @@ from sdn_lab.cli import labs, papers, programs, verbs
 from sdn_lab.model.diagnostic import Diagnostic, InputError
 
 VERBS = (
-    "run", "up", "status", "check", "apply", "exec", "shell", "capture", "down",
+    "run", "up", "status", "check", "apply", "link", "exec", "shell", "capture", "down",
     "graph", "compile", "validate", "schema", "doctor", "list",
 )  # fmt: skip
 _FOR_EVER = 1e9
@@ -147,6 +147,13 @@ def _living(words: Any) -> None:
     apply.add_argument("scenario", help="a file, or the name of a scenario that ships")
     _named(apply)
 
+    link = words.add_parser("link", help="cut a link of the underlay, or mend it")
+    link.set_defaults(verb=labs.link)
+    link.add_argument("one", metavar="NAME", help="a site, a switch or a hypervisor")
+    link.add_argument("other", metavar="NAME", help="another, to which a link leads")
+    link.add_argument("state", type=_state, metavar="up|down", help="down cuts it, up mends it")
+    _named(link)
+
     execute = words.add_parser(
         "exec",
         help="run a program in an instance or on a hypervisor",
@@ -252,6 +259,12 @@ def _methods(text: str) -> tuple[str, ...]:
     if not names:
         raise usage_error("--methods names no method", fix=f"choose from {', '.join(METHODS)}")
     return names
+
+
+def _state(text: str) -> bool:
+    if text not in {"up", "down"}:
+        raise usage_error(f"a link cannot be made '{text}'", fix="say up or down")
+    return text == "up"
 
 
 def _positive(text: str) -> float:

@@ -1,4 +1,4 @@
-"""The verbs of a lab that stays: up, status, check, apply, down.  Returns the exit code."""
+"""The verbs of a lab that stays: up, status, check, apply, link, down.  Returns the exit code."""
 
 from __future__ import annotations
 
@@ -137,6 +137,29 @@ def apply(words: argparse.Namespace) -> int:
         answer = ask(choose(words.name), "apply", progress, frames=[dumps(scenario)])
     print(loads(answer["frames"][0]))
     return 0
+
+
+def link(words: argparse.Namespace) -> int:
+    """Cut or mend a link of the underlay."""
+    from sdn_lab.resident.client import choose
+
+    tell_link(choose(words.name), (words.one, words.other), up=words.state)
+    return 0
+
+
+def tell_link(lab: str, between: tuple[str, str], *, up: bool) -> None:
+    """Have a link cut, or mended, and say how the underlay is then."""
+    from sdn_lab.cli.progress import Progress
+    from sdn_lab.cli.status import underlay_lines
+    from sdn_lab.report.format import clean
+    from sdn_lab.resident.client import ask
+
+    with Progress() as progress:
+        told = ask(lab, "link", progress, between=between, up=up)
+    if up:
+        print(clean(f"{' - '.join(told['between'])} carries"))
+    for line in underlay_lines(told):
+        print(clean(line))
 
 
 def down(words: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """``sdn-lab shell``: Mininet's words for a running lab.
 
     nodes net links dump pingall status help exit
+    link rack1 spine1 down        cut an underlay link; up mends it
     red/vm1 ping red/vm3          a program in an instance; the name of a port stands for its address
     hv1 ovs-ofctl -O OpenFlow13 dump-flows br-int
 
@@ -20,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO
 
 from sdn_lab.cli import programs
+from sdn_lab.cli.labs import tell_link
 from sdn_lab.cli.status import render
 from sdn_lab.model.diagnostic import InputError, SdnLabError
 from sdn_lab.model.intent import IPAddress, Port, Scenario
@@ -64,8 +66,16 @@ class Shell(cmd.Cmd):
         scenario = self._scenario()
         for port in scenario.ports:
             print(f"{port.path}<->{port.hypervisor}")
-        for hypervisor in scenario.underlay.hypervisors:
-            print(f"{hypervisor}<->underlay")
+        for known in ask(self._name, "links")["links"]:
+            print("<->".join(known["between"]) + (" (cut)" if known["cut"] else ""))
+
+    def do_link(self, line: str) -> None:
+        """Cut a link of the underlay, or mend it: link NAME NAME up|down."""
+        match shlex.split(line):
+            case [one, other, "up" | "down" as state]:
+                tell_link(self._name, (one, other), up=state == "up")
+            case _:
+                self._complain("say which link, and up or down: link rack1 spine1 down")
 
     def do_dump(self, _: str) -> None:
         """Say of every node what there is to say."""

@@ -22,6 +22,10 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}: {now[key] or 'nothing more'}"
     for one in now["mended"][len(before["mended"]) :]:
         yield f"mended: {_mended(one)}"
+    before_cut, now_cut = _cut(before), _cut(now)
+    if now["underlay"]["links"]:  # else nobody could be asked
+        yield from (f"underlay: {name} is cut" for name in now_cut if name not in before_cut)
+        yield from (f"underlay: {name} carries again" for name in before_cut if name not in now_cut)
     was = {d["what"]: d for d in before["drift"]["differences"]}
     if not now["drift"]["watched"]:
         return
@@ -55,8 +59,20 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
             else f"{datapath['entries']} entries, {datapath['fail_mode']}"
         )
         yield f"  hypervisor   {hypervisor['name']} ({state}): {ports}"
+    yield from (f"  underlay     {line}" for line in underlay_lines(status["underlay"]))
     yield from (f"  mended       {_mended(one)}" for one in status["mended"])
     yield from _drift(status["drift"])
+
+
+def underlay_lines(underlay: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what of the underlay is not as the scenario writes it; nothing if all is."""
+    yield from (f"{name} is cut" for name in _cut({"underlay": underlay}))
+    yield from (f"no way is left between {one} and {other}" for one, other in underlay["parted"])
+    yield from underlay["remarks"]
+
+
+def _cut(status: Mapping[str, Any]) -> list[str]:
+    return [" - ".join(link["between"]) for link in status["underlay"]["links"] if link["cut"]]
 
 
 def _drift(drift: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@
 | `jobs` | what moves the lab, one after the other, in that thread |
 | `server` | connections, each in a thread of its own; `requests` answers them, `asked` is one of them |
 | `execute` | programs on the caller's own input and output |
+| `links` | the underlay's links: cut, mend, which there are |
 | `capture` | what passes points of the lab, into a file; `pcapng` writes it |
 | `status` | what can be said of a lab at this moment |
 | `client` | the command's side of everything else |

@@ -18,6 +18,7 @@ from sdn_lab.model.verdict import Report
 from sdn_lab.resident.asked import Asked
 from sdn_lab.resident.capture import capture
 from sdn_lab.resident.execute import execute
+from sdn_lab.resident.links import link, links
 from sdn_lab.resident.values import dumps, loads
 
 
@@ -78,6 +79,8 @@ VERBS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
     "revert": revert,
     "apply": apply,
     "execute": execute,
+    "link": link,
+    "links": links,
     "capture": capture,
     "down": down,
 }

@@ -21,6 +21,7 @@ from typing import Any
 from sdn_lab.lab import Lab, drift
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.openflow.snapshot import Snapshot
+from sdn_lab.resident import links
 
 SCHEMA = "sdn-lab/status/1"
 CHANGING = ("apply", "revert")
@@ -41,6 +42,7 @@ def of(lab: Lab, *, name: str, since: float, up: bool, busy: str) -> dict[str, A
         "controller": {"app": lab.app, "runs": False, "whole": False, "said": []},
         "mended": [],
         "hypervisors": [],
+        "underlay": {"links": [], "remarks": [], "parted": []},
         "drift": {"watched": False, "differences": []},
     }
     if not up:
@@ -63,6 +65,7 @@ def _look(lab: Lab, told: dict[str, Any]) -> Snapshot | None:
     snapshot = None
     try:
         snapshot = lab.backend.snapshot()
+        told["underlay"] = links.told_of(lab)
         told["controller"]["said"] = list(lab.controller.said)
         lab.controller.check()
         told["controller"].update(runs=True, whole=lab.controller.whole())

@@ -12,6 +12,7 @@ from sdn_lab.model.observation import Expected, Injection, Outcome, PointKind, W
 from sdn_lab.model.verdict import Kind, Status
 from sdn_lab.observe import run_probes
 from sdn_lab.observe.probes import PROBES
+from sdn_lab.resident import links
 from sdn_lab.scenario import find, load
 
 ALLOWED = tuple(probe for probe in PROBES if probe.name == "REACH-07")
@@ -74,6 +75,9 @@ def test_the_report_names_the_links_that_are_cut(lab):
     lab.backend.cut(("rack1", "spine1"))
     try:
         assert "the underlay link rack1 - spine1 is cut" in lab.check().information
+        told = links.told_of(lab)
+        assert [known["between"] for known in told["links"] if known["cut"]] == [("rack1", "spine1")]
+        assert (told["remarks"], told["parted"]) == ([], [])
     finally:
         lab.backend.mend(("rack1", "spine1"))
     assert not [line for line in lab.check().information if "cut" in line]

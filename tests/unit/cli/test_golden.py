@@ -16,6 +16,7 @@ from sdn_lab.openflow.text import parse_flows, parse_groups
 from sdn_lab.resident import address
 from sdn_lab.resident.capture import find_point
 from sdn_lab.resident.execute import find_node
+from sdn_lab.resident.links import find_link
 from sdn_lab.scenario import find, load
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -25,6 +26,7 @@ WORDS = {
     "USE001-no-verb": [],
     "USE001-verb": ["fly", "overlap"],
     "USE001-backend": ["run", "overlap", "--backend", "cloud"],
+    "USE001-link-state": ["link", "hv1", "east", "sideways"],
     "USE001-method": ["run", "overlap", "--methods", "graph,magic"],
     "USE001-report": ["run", "overlap", "--report", "json"],
     "USE001-flows-and-controller": ["run", "overlap", "--flows", "d", "--controller", "vlan"],
@@ -70,6 +72,13 @@ def test_labs_that_are_there_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError) as nowhere:
         find_point(load(find("overlap")), "underlay:red/vm1")
 
+    with pytest.raises(InputError) as nobody:
+        find_link(load(find("overlap")), ("east", "hv9"))
+    with pytest.raises(InputError) as unjoined:
+        find_link(load(find("overlap")), ("hv1", "hv2"))
+
+    assert_golden(GOLDEN / "words" / "USE008-no-such-place.txt", f"{nobody.value}\n")
+    assert_golden(GOLDEN / "words" / "USE008-no-such-link.txt", f"{unjoined.value}\n")
     assert_golden(GOLDEN / "words" / "USE006-no-such-node.txt", f"{strange.value}\n")
     assert_golden(GOLDEN / "words" / "USE007-no-such-point.txt", f"{nowhere.value}\n")
     assert_golden(GOLDEN / "words" / "USE004-name-taken.txt", f"{caught.value}\n")

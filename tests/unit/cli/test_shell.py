@@ -39,7 +39,17 @@ def test_nodes_net_and_links_name_everything(typed):
     assert "hv2 underlay blue/vm3 red/vm3" in out
     out = typed("links").out.splitlines()
     assert "red/vm1<->hv1" in out
-    assert len(out) == 8 + 3
+    assert "east<->hv1" in out
+    assert len(out) == 8 + 4
+
+
+def test_a_link_is_cut_and_mended_by_word(typed):
+    said = typed("link west hv3 down", "links", "link hv3 west up", "links")
+    assert "hv3 - west is cut" in said.out
+    assert said.out.count("hv3<->west (cut)\n") == said.out.count("hv3<->west\n") == 1
+    said = typed("link hv3 west", "link hv3 west sideways", "link hv3 hv9 down")
+    assert said.err.count("say which link, and up or down") == 2
+    assert "the underlay has no 'hv9'" in said.err
 
 
 def test_dump_says_addresses_and_tables(typed):
