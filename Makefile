@@ -6,6 +6,7 @@
 #   make check         the fast loop: format, lint, types, import rules, unit tests
 #   make ryu           Ryu 4.34 beside os-ken, in an environment of its own (.ryu): `sdn-lab run --ryu ryu`
 #   make differential  2,000 random scenarios: claims = interpret = real Open vSwitch
+#   make conformance   the cases of others' suites against the embedded switch (CASES=DIR: other files)
 #   make faults        negative controls: with its guard taken away, every attack arrives
 #   make drift         200 random edits of one flow entry on each backend: found, named, reverted
 #   make changes       100 changes of a lab under probes on each backend: what both scenarios deny never passes
@@ -27,7 +28,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Tests start the command hundreds of times: each start would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo lab test check lint unit live differential faults drift changes notebooks bench system ryu clean
+.PHONY: demo lab test check lint unit live conformance differential faults drift changes notebooks bench system ryu clean
 
 demo: $(VENV)/.run
 	$(BIN)/sdn-lab run $(SCENARIO)
@@ -51,6 +52,9 @@ lint: $(VENV)/.test
 
 differential: $(VENV)/.test system
 	env SDN_LAB_SCENARIOS=$(or $(SCENARIOS),2000) $(BIN)/pytest -q -n 2 --dist worksteal tests/differential
+
+conformance: $(VENV)/.test
+	$(BIN)/python -m tests.conformance $(SUITE) $(if $(CASES),--cases $(CASES))
 
 faults: $(VENV)/.test
 	$(BIN)/pytest -q -n 2 tests/faults
