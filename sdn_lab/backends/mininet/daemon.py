@@ -180,7 +180,8 @@ class _Daemon:
         management = "port" not in request and "hypervisor" not in request
         if management and self._exchange is not None:
             self._exchange.reckon_with(child.pid)
-        self._watch.own("the controller", child, may_finish=True, may_fail=not management)
+        name = "the controller" if management else "a program"
+        self._watch.own(name, child, may_finish=True, may_fail=not management)
         return {"child": child.pid}, descriptors
 
     def poll(self, request: Mapping[str, Any]) -> Reply:
