@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from typing import TypeVar
 
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.openflow.action import NORMAL, Action, Output
@@ -35,6 +36,8 @@ from sdn_lab.openflow.interpret_result import Emission, PacketIn, Reason, Result
 from sdn_lab.openflow.interpret_run import Run
 
 __all__ = ["Emission", "PacketIn", "Pipeline", "Reason", "Result", "Taken", "Tunnel", "unsupported"]
+
+AnyRun = TypeVar("AnyRun", bound=Run)
 
 
 class Pipeline:
@@ -59,14 +62,15 @@ class Pipeline:
 
     def process(self, frame: bytes, in_port: int, tunnel: Tunnel | None = None, *, now_ns: int = 0) -> Result:
         """Process a frame that arrived at *in_port*; *tunnel* is what its outer header said."""
-        return self._run(now_ns).pipeline(Packet.received(frame, in_port, tunnel))
+        return self.run(now_ns, Run).pipeline(Packet.received(frame, in_port, tunnel))
 
     def execute(self, actions: Iterable[Action], frame: bytes, in_port: int, *, now_ns: int = 0) -> Result:
         """Execute the actions of a packet-out; output to ``TABLE`` submits to table 0."""
-        return self._run(now_ns).actions(Packet.received(frame, in_port, None), actions)
+        return self.run(now_ns, Run).actions(Packet.received(frame, in_port, None), actions)
 
-    def _run(self, now_ns: int) -> Run:
-        return Run(self._tables, self._groups, self._ports, self.tracker, now_ns)
+    def run(self, now_ns: int, kind: type[AnyRun]) -> AnyRun:
+        """Return the run for one packet, of a *kind* that may take notes."""
+        return kind(self._tables, self._groups, self._ports, self.tracker, now_ns)
 
 
 def unsupported(tables: Tables) -> tuple[str, ...]:

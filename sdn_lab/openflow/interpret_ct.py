@@ -48,8 +48,7 @@ def _ct(run: Run, packet: Packet, action: Ct, place: Place) -> None:
     if action.table is not None:
         if place.action_set:
             run.note("ct(table=) with an action set: ovs-vswitchd 3.1.0 aborts")
-        with run.deeper():
-            run.restart(packet.recirculated(packet.ct.copy()), action.table, list(place.action_set))
+        run.recirculate(packet.recirculated(packet.ct.copy()), action.table, list(place.action_set))
     packet.clear_ct()
 
 

@@ -98,11 +98,26 @@ class TableIndex:
             return self._find_conjunctive(packet)
         return self._best(packet)
 
+    @property
+    def conjunctive(self) -> bool:
+        """Whether an entry of this table belongs to a conjunction."""
+        return self._conjunctive
+
+    def weighed(self, packet: Mapping[str, int], found: FlowEntry | None) -> Sequence[_Group]:
+        """Return the shapes that could have changed that *packet* finds *found*, for `fast_lookup`."""
+        if self._conjunctive:
+            return self._groups
+        least = -1 if found is None else found.priority
+        return [group for group in self._possible(packet) if group.top >= least]
+
+    def _possible(self, packet: Mapping[str, int]) -> Sequence[_Group]:
+        by_protocol = self._by_kind.get(packet.get("eth_type"), self._by_kind[None])
+        return by_protocol.get(packet.get("ip_proto"), by_protocol[None])
+
     def _best(self, packet: Mapping[str, int]) -> tuple[FlowEntry | None, bool]:
         best: FlowEntry | None = None
         bits, tie = 0, False
-        by_protocol = self._by_kind.get(packet.get("eth_type"), self._by_kind[None])
-        for group in by_protocol.get(packet.get("ip_proto"), by_protocol[None]):
+        for group in self._possible(packet):
             if best is not None and group.top < best.priority:
                 break
             entry = group.find(packet)

@@ -54,7 +54,7 @@ class Run:
         self._packet_ins: list[PacketIn] = []
         self._path: list[Taken] = []
         self._notes: list[str] = []
-        self._depth = self._lookups = 0
+        self._depth = self._lookups = self._recirculations = 0
 
     # -- what a run is asked for
 
@@ -100,6 +100,13 @@ class Run:
         """Run a pipeline of its own from *table_id*, its action set included."""
         self.enter(packet, table_id, action_set, packet.fields["in_port"])
         self.perform_set(packet, action_set, Place([]))
+
+    def recirculate(self, packet: Packet, table_id: int, action_set: list[Action]) -> None:
+        """Run a pipeline of its own on what came out of the tracker."""
+        with self.deeper():
+            self._recirculations += 1
+            self.restart(packet, table_id, action_set)
+            self._recirculations -= 1
 
     def enter(self, packet: Packet, table_id: int, action_set: list[Action], in_port: int) -> None:
         """Look up in *table_id*, and on from there by goto, until there is none."""

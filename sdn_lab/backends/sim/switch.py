@@ -26,6 +26,7 @@ from sdn_lab.backends.sim.table import FlowTable, Removed, Row, groups_of
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.conntrack import Tracker
 from sdn_lab.openflow.entry import Group, Tables
+from sdn_lab.openflow.fast import Cache
 from sdn_lab.openflow.interpret import Emission, PacketIn, Pipeline, Result, Tunnel
 from sdn_lab.openflow.wire import error, request
 from sdn_lab.openflow.wire.error import WireError
@@ -61,13 +62,14 @@ class Switch:
         self.name, self.dpid, self.clock, self.fail_mode = name, dpid, clock, fail_mode
         self.tracker = tracker
         self.table = FlowTable()
+        self.table.settle = self._settle
         self.groups: dict[int, Group] = {}
         held = {a.state.of_port: a for a in attached}
         self.ports: dict[int, PortState] = {n: a.state for n, a in held.items()}
         self.behind = {n: a.behind for n, a in held.items()}
         self.received = {n: Counted() for n in held}
         self.sent = {n: Counted() for n in held}
-        self.looked_up = [Counted() for _ in range(N_TABLES)]  # octets stand for look-ups, packets for hits
+        self._looked_up = [Counted() for _ in range(N_TABLES)]  # octets stand for look-ups, packets for hits
         self.unsure: list[
             str
         ] = []  # results that were not the only possible ones; see interpret.Result.notes
@@ -75,7 +77,7 @@ class Switch:
         self.on_packet_in: Callable[[PacketIn], None] = lambda _: None
         self.on_removed: Callable[[list[Removed]], None] = lambda _: None
         self._lost_ns: int | None = None
-        self._pipeline: Pipeline | None = None
+        self._cache: Cache | None = None
         self._made_for = -1, -1
         self._row_of: dict[int, Row] = {}  # by the identity of the entry that the pipeline has
         self._changes = 0  # of groups and ports
@@ -87,15 +89,27 @@ class Switch:
         port = self.ports.get(in_port)
         if port is None or not port.up:
             return
-        _count(self.received[in_port], frame)
+        counted, octets, now_ns = self.received[in_port], len(frame), self.clock.now_ns
+        counted.packets += 1
+        counted.octets += octets
         self.expire()
-        if self._failed_open():
+        if self._lost_ns is not None and self._failed_open():
             for of_port in self._live():
                 if of_port != in_port:
                     self._emit(Emission(of_port=of_port, frame=frame))
             return
-        result = self._current().process(frame, in_port, tunnel, now_ns=self.clock.now_ns)
-        self._follow(result, len(frame))
+        cache = self._current()
+        program = cache.find(frame, in_port, tunnel)
+        if program is None:
+            self._follow(cache.slowly(frame, in_port, tunnel, now_ns), octets)
+        elif program.sends is None:
+            self._follow(cache.quickly(program, frame, now_ns), octets)
+        else:  # the hottest path of the simulator: nothing to do but count and send
+            program.packets += 1
+            program.octets += octets
+            program.used_ns = now_ns
+            for of_port, out in program.sends:
+                self._emit(Emission(of_port=of_port, frame=frame, tunnel=out))
 
     def packet_out(self, asked: request.PacketOut) -> None:
         """Do a packet-out.  Raises WireError."""
@@ -106,7 +120,9 @@ class Switch:
             raise WireError(error.REQUEST_BAD_PACKET, f"a frame of {len(asked.data)} bytes")
         check_actions(asked.actions, None, self.groups)
         self.expire()
-        result = self._current().execute(asked.actions, asked.data, asked.in_port, now_ns=self.clock.now_ns)
+        result = self._current().pipeline.execute(
+            asked.actions, asked.data, asked.in_port, now_ns=self.clock.now_ns
+        )
         self._follow(result, len(asked.data))
 
     def _follow(self, result: Result, octets: int) -> None:
@@ -114,7 +130,7 @@ class Switch:
             f"{self.name}: {note}" for note in result.notes if not note.startswith(_AS_IN_OVS_VOID)
         ]
         for taken in result.path:
-            seen = self.looked_up[taken.table_id]
+            seen = self._looked_up[taken.table_id]
             seen.octets += 1
             if taken.entry is not None:
                 seen.packets += 1
@@ -131,14 +147,33 @@ class Switch:
     def _live(self) -> list[int]:
         return [n for n, port in sorted(self.ports.items()) if port.up]
 
-    def _current(self) -> Pipeline:
-        """Return the pipeline for what the switch holds now."""
+    def _current(self) -> Cache:
+        """Return the cached pipeline for what the switch holds now."""
         made_for = self.table.version, self._changes
-        if self._pipeline is None or made_for != self._made_for:
-            self._pipeline = Pipeline(self.tables(), tracker=self.tracker, ports=self._live())
+        if self._cache is None or made_for != self._made_for:
+            self._settle()
+            self._cache = Cache(Pipeline(self.tables(), tracker=self.tracker, ports=self._live()))
             self._row_of = {id(row.entry): row for row in self.table.rows()}
             self._made_for = made_for
-        return self._pipeline
+        return self._cache
+
+    def _settle(self) -> None:
+        """Account for the packets of the fast path: counters and ages are behind until somebody asks."""
+        if self._cache is None:
+            return
+        for program in self._cache.settle():
+            for taken in program.taken:
+                seen = self._looked_up[taken.table_id]
+                seen.octets += program.packets
+                if taken.entry is not None:
+                    seen.packets += program.packets
+                    self._row_of[id(taken.entry)].add(program.packets, program.octets, program.used_ns)
+
+    @property
+    def looked_up(self) -> list[Counted]:
+        """What each table was asked: octets stand for look-ups, packets for hits."""
+        self._settle()
+        return self._looked_up
 
     # -- tables
 

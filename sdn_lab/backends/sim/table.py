@@ -12,7 +12,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from sdn_lab.openflow import action as act
@@ -46,6 +46,12 @@ class Row:
         self.counted.packets += 1
         self.counted.octets += octets
 
+    def add(self, packets: int, octets: int, last_ns: int) -> None:
+        """Account for packets that matched, the last of them at *last_ns*."""
+        self.used_ns = max(self.used_ns, last_ns)
+        self.counted.packets += packets
+        self.counted.octets += octets
+
     def ends_ns(self) -> tuple[int, int] | None:
         """Return when it ends and for which reason, unless it is used before; None if it never does."""
         ends = []
@@ -72,16 +78,19 @@ class FlowTable:
         self._mortal: set[Key] = set()
         self._earliest_ns: float = _NEVER  # no row ends before
         self.version = 0
+        self.settle: Callable[[], None] = lambda: None  # brings the rows' counters and ages up to date
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def rows(self) -> Iterator[Row]:
         """Give every row."""
+        self.settle()
         yield from self._rows.values()
 
     def row(self, key: Key) -> Row | None:
         """Return the row with this table, priority and match."""
+        self.settle()
         return self._rows.get(key)
 
     def entries(self) -> tuple[FlowEntry, ...]:
@@ -90,6 +99,7 @@ class FlowTable:
 
     def load(self, entries: Iterable[FlowEntry], now_ns: int) -> None:
         """Replace everything."""
+        self.settle()
         self._rows = {e.key: Row(e, now_ns, now_ns) for e in entries}
         self._mortal = {key for key, row in self._rows.items() if row.ends_ns() is not None}
         self._look_ahead()
@@ -97,6 +107,7 @@ class FlowTable:
 
     def change(self, mod: FlowMod, now_ns: int) -> list[Removed]:
         """Do a flow-mod.  Return what it removed.  Raises WireError."""
+        self.settle()
         table = mod.entry.table_id
         deletes = mod.command in (request.DELETE, request.DELETE_STRICT)
         if table > LAST_TABLE and not (deletes and table == request.ALL_TABLES):
@@ -156,6 +167,7 @@ class FlowTable:
 
     def select(self, query: FlowQuery) -> list[Row]:
         """Return the rows that a query asks for, in the order of `entries`."""
+        self.settle()
         found = [
             row
             for row in self._rows.values()
@@ -167,6 +179,7 @@ class FlowTable:
 
     def remove_group(self, group_id: int) -> list[Removed]:
         """Remove every entry that refers to a group (all of them for `ALL_GROUPS`)."""
+        self.settle()
         chosen = [
             key
             for key, row in self._rows.items()
@@ -177,6 +190,7 @@ class FlowTable:
 
     def next_end_ns(self) -> int | None:
         """Return when the next row will end if nothing uses it, or None."""
+        self.settle()
         self._look_ahead()
         return None if self._earliest_ns == _NEVER else int(self._earliest_ns)
 
@@ -189,6 +203,7 @@ class FlowTable:
         """Remove what has timed out."""
         if now_ns < self._earliest_ns:
             return []
+        self.settle()
         gone: list[Removed] = []
         for key in sorted(self._mortal, key=lambda k: (k[0], k[1], k[2].tests)):
             end = self._rows[key].ends_ns()

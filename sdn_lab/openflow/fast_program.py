@@ -1,0 +1,256 @@
+"""What the cache does to a packet instead of looking it up: short programs, and where they are kept.
+
+What
+----
+A `Program` is what the slow path did to one packet, as operations on any packet that takes the same way:
+change bytes, send, go through the tracker.  A `Node` is a point at which packets enter the tables with known
+constants (port, tunnel, registers); it keeps programs by the bits of the packet that they depend on.
+
+The tracker's answer is never cached.  A `Track` operation asks it, and goes on, where the packet
+recirculates, at the node for that answer.
+
+Where it sits
+-------------
+Used by:    `fast_record`, which writes programs; `fast`, which runs them.
+Not here:   whether a program is right: that is decided by what the recorder put in its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
+from typing import Any, Protocol
+
+from sdn_lab.openflow import packet_rewrite
+from sdn_lab.openflow.action import Action
+from sdn_lab.openflow.conntrack import PacketState
+from sdn_lab.openflow.fast_layout import HEAD, Layout
+from sdn_lab.openflow.interpret_result import Emission, PacketIn, Taken, Tunnel
+from sdn_lab.openflow.packet_parse import dissect
+
+# What packets behind one ct() differ in; the zone is the action's.
+outcome: Callable[[PacketState], Any] = attrgetter(
+    *(row.name for row in fields(PacketState) if row.name not in ("connection", "zone"))
+)
+
+
+class Onward(Protocol):
+    """Who takes over where the cache knows no way."""
+
+    def recirculate(self, flight: Flight, track: Track, frame: bytes, state: PacketState) -> None:
+        """Process a packet that came out of the tracker by the tables."""
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One packet on its way through programs, and what came of it so far."""
+
+    tracker: Any
+    now_ns: int
+    octets: int
+    onward: Onward
+    emissions: list[Emission] = field(default_factory=list)
+    packet_ins: list[PacketIn] = field(default_factory=list)
+    path: list[Taken] | None = None  # where somebody wants to see it
+    taken: list[Taken] = field(default_factory=list)  # look-ups that no program counts
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Scratch:
+    """One run of one program: the versions of the packet's bytes without tags, and of its tracker state."""
+
+    whole: bytes
+    bare: list[bytes]
+    states: list[PacketState]
+
+
+class Op(Protocol):
+    """One operation."""
+
+    def run(self, flight: Flight, scratch: Scratch) -> None:
+        """Do it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Make a new version of the bytes with a field set."""
+
+    source: int
+    name: str
+    value: int
+
+    def run(self, _flight: Flight, scratch: Scratch) -> None:
+        bare = scratch.bare[self.source]
+        if self.name == "eth_dst":
+            made = self.value.to_bytes(6) + bare[6:]
+        elif self.name == "eth_src":
+            made = bare[:6] + self.value.to_bytes(6) + bare[12:]
+        else:
+            made = packet_rewrite.rewrite(bare, {self.name: self.value})
+        scratch.bare.append(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which bytes a packet has: as it came (*version* -1), or a version with these tags."""
+
+    version: int
+    tags: bytes = b""
+
+    def of(self, scratch: Scratch) -> bytes:
+        """Return the bytes."""
+        if self.version < 0:
+            return scratch.whole
+        bare = scratch.bare[self.version]
+        return bare[:12] + self.tags + bare[12:] if self.tags else bare
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send out of a port."""
+
+    shown: Shown
+    of_port: int
+    tunnel: Tunnel | None
+
+    def run(self, flight: Flight, scratch: Scratch) -> None:
+        flight.emissions.append(
+            Emission(of_port=self.of_port, frame=self.shown.of(scratch), tunnel=self.tunnel)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Send to the controller."""
+
+    shown: Shown
+    like: PacketIn
+
+    def run(self, flight: Flight, scratch: Scratch) -> None:
+        flight.packet_ins.append(replace(self.like, frame=self.shown.of(scratch)))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look-ups that were made here; they count, and do nothing."""
+
+    taken: tuple[Taken, ...]
+
+    def run(self, flight: Flight, _scratch: Scratch) -> None:
+        if flight.path is not None:
+            flight.path += self.taken
+
+
+@dataclass(slots=True, eq=False)
+class Onwards:
+    """Where a recirculated packet goes on: its constants, and the nodes by the tracker's answer."""
+
+    fields: Mapping[str, int]
+    table_id: int
+    action_set: tuple[Action, ...]
+    level: int
+    nodes: dict[Any, Node] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """Send through the tracker; *before* is the version of the state that the packet carries, -1 for none."""
+
+    shown: Shown
+    before: int
+    zone: int
+    how: Mapping[str, Any]
+    onwards: Onwards | None = None
+
+    def run(self, flight: Flight, scratch: Scratch) -> None:
+        frame = self.shown.of(scratch)
+        found = dissect(frame)
+        before = scratch.states[self.before] if self.before >= 0 else PacketState()
+        after = flight.tracker.track(frame, found, before, self.zone, now_ns=flight.now_ns, **self.how)
+        scratch.states.append(after)
+        onwards = self.onwards
+        if onwards is None:
+            return
+        node = onwards.nodes.get(outcome(after))
+        program = node.find(frame) if node is not None else None
+        if program is None:
+            flight.onward.recirculate(flight, self, frame, after)
+        else:
+            program.run(flight, frame, after.copy())
+
+
+@dataclass(slots=True, eq=False)
+class Program:
+    """Operations, the lengths that a packet must have, and what was counted since anybody asked.
+
+    *traced* are the operations with the look-ups between them.  *sends* is the whole program where it does
+    nothing but send packets as they came: port and tunnel of each.
+    """
+
+    layout: Layout
+    ops: tuple[Op, ...]
+    traced: tuple[Op, ...]
+    taken: tuple[Taken, ...]
+    sends: tuple[tuple[int, Tunnel | None], ...] | None = None
+    packets: int = 0
+    octets: int = 0
+    used_ns: int = 0
+    beyond: int = field(init=False)
+    least: int = field(init=False)
+    length_at: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.beyond, self.least = self.layout.beyond, self.layout.least
+        self.length_at = self.layout.length_at
+
+    def run(self, flight: Flight, frame: bytes, state: PacketState) -> None:
+        """Do to *frame* what the tables would."""
+        self.packets += 1
+        self.octets += flight.octets
+        self.used_ns = flight.now_ns
+        tagged = self.layout.l3 == 18  # the tag is no part of the versions
+        scratch = Scratch(frame, [frame[:12] + frame[16:] if tagged else frame], [state])
+        for op in self.ops if flight.path is None else self.traced:
+            op.run(flight, scratch)
+
+
+class Node:
+    """Programs for packets with the same constants, by mask and by the bits under it.
+
+    Every program is right for every packet under its key, so the order does not matter to the result; masks
+    that serve move to the front.
+    """
+
+    __slots__ = ("masks",)
+
+    def __init__(self) -> None:
+        self.masks: list[tuple[int, dict[int, Program]]] = []
+
+    def find(self, frame: bytes) -> Program | None:
+        """Return the program for *frame*, or None."""
+        head = int.from_bytes(frame[:HEAD], "little")
+        for n, (mask, programs) in enumerate(self.masks):
+            program = programs.get(head & mask)
+            if program is None:
+                continue
+            room = len(frame) - program.beyond
+            if room < program.least:
+                continue
+            at = program.length_at
+            if at >= 0 and not program.least <= (frame[at] << 8 | frame[at + 1]) <= room:
+                continue
+            if n:
+                self.masks[n - 1], self.masks[n] = self.masks[n], self.masks[n - 1]
+            return program
+        return None
+
+    def keep(self, mask: int, frame: bytes, program: Program) -> None:
+        """Keep a program for all packets that agree with *frame* under *mask*."""
+        key = int.from_bytes(frame[:HEAD], "little") & mask
+        for held, programs in self.masks:
+            if held == mask:
+                programs[key] = program
+                return
+        self.masks.append((mask, {key: program}))
