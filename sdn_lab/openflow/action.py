@@ -1,7 +1,7 @@
 """Actions of a flow entry, as values.
 
-OpenFlow 1.3.5 section 7.2.5 and ovs-actions(7), as far as they are in use here; an action that is not
-in this file is refused by `openflow.text` and `openflow.wire` with its name.
+OpenFlow 1.3.5 section 7.2.5 and the half of ovs-actions(7) in daily use; `action_ovs` has the rest.  An
+action that is in neither is refused by `openflow.text` and `openflow.wire` with its name.
 
 An entry that does nothing drops: there is no drop action (text writes ``actions=drop``).
 """
@@ -9,6 +9,8 @@ An entry that does nothing drops: there is no drop action (text writes ``actions
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from sdn_lab.openflow.action_ovs import OvsAction
 
 # Reserved ports, OpenFlow 1.3.5 section 7.2.1.
 MAX_PORT = 0xFFFFFF00
@@ -95,15 +97,21 @@ class PopVlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecTtl:
-    """Decrement the IP TTL or hop limit; at 0 or 1 the packet stops."""
+    """Decrement the IP TTL or hop limit; at 0 or 1 the packet stops, and *controllers* may ask for it."""
+
+    controllers: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resubmit:
-    """Look up again, in *table* (None: this one), with *in_port* (None: unchanged)."""
+    """Look up again, in *table* (None: this one), with *in_port* (None: unchanged).
+
+    *ct*: with the addresses of the connection's first packet in place of the packet's own.
+    """
 
     in_port: int | None = None
     table: int | None = None
+    ct: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,4 +156,5 @@ Action = (
     | Ct
     | CtClear
     | Conjunction
+    | OvsAction
 )

@@ -16,6 +16,7 @@ from sdn_lab.openflow import action as act
 from sdn_lab.openflow.codec_field import (
     NUMBERS,
     CodecError,
+    check_carried,
     framework_name,
     ofs_nbits,
     oxm,
@@ -32,7 +33,13 @@ _CT_COMMIT, _CT_FORCE = 1, 2
 
 def actions(datapath: Any, values: Iterable[act.Action]) -> list[Any]:
     """Return the framework's actions for *values*."""
-    return [_WRITERS[type(value)](datapath, value) for value in values]
+    made = []
+    for value in values:
+        writer = _WRITERS.get(type(value))
+        if writer is None:
+            raise CodecError(f"action {type(value).__name__} does not go through the controller framework")
+        made.append(writer(datapath, value))
+    return made
 
 
 def _output(datapath: Any, value: act.Output) -> Any:
@@ -49,6 +56,7 @@ def _output_field(datapath: Any, value: act.OutputField) -> Any:
 
 def _set_field(datapath: Any, value: act.SetField) -> Any:
     row, parser = FIELDS[value.field], datapath.ofproto_parser
+    check_carried(row.name)
     if value.mask != row.full_mask:
         return _masked_set(parser)(value)
     name, user = datapath.ofproto.oxm_to_user(NUMBERS[row.name], payload(row, value.value), None)

@@ -20,11 +20,26 @@ from functools import cache
 from typing import Any
 
 from sdn_lab.openflow import action as act
+from sdn_lab.openflow import fields_ovs
 from sdn_lab.openflow.fields import FIELDS, OFPXMC_EXPERIMENTER, OFPXMC_ND, ONF, Field
 
-NUMBERS: Mapping[str, int] = {name: row.oxm[0] << 7 | row.oxm[1] for name, row in FIELDS.items()}
+_OVS_ONLY = frozenset(
+    row.name
+    for rows in (
+        fields_ovs.TUNNEL_ROWS,
+        fields_ovs.PIPELINE_ROWS,
+        fields_ovs.TRACKED_ROWS,
+        fields_ovs.PACKET_ROWS,
+    )
+    for row in rows
+)
+NUMBERS: Mapping[str, int] = {
+    name: row.oxm[0] << 7 | row.oxm[1] for name, row in FIELDS.items() if name not in _OVS_ONLY
+}
+"""The fields that go through the framework: those of `fields_ovs` do not, and are refused by name."""
+
 _BY_NUMBER: Mapping[object, Field] = {
-    **{NUMBERS[name]: row for name, row in FIELDS.items()},
+    **{number: FIELDS[name] for name, number in NUMBERS.items()},
     (ONF, OFPXMC_EXPERIMENTER << 7 | 42): FIELDS["tcp_flags"],
 }
 # The framework names a field's older Nicira number NAME_nxm, with these exceptions.
@@ -52,13 +67,21 @@ def oxm(name: str, value: int, mask: int) -> bytes:
     """Return the whole OXM of a test or a write."""
     row = FIELDS[name]
     masked = mask != row.full_mask
+    check_carried(name)
     body = payload(row, value) + (payload(row, mask) if masked else b"")
     return struct.pack("!I", NUMBERS[name] << 9 | masked << 8 | len(body)) + body
 
 
 def framework_name(datapath: Any, field: str) -> str:
     """Return what the framework calls our *field*."""
+    check_carried(field)
     return str(datapath.ofproto.oxm_to_user_header(NUMBERS[field]))
+
+
+def check_carried(name: str) -> None:
+    """Raise CodecError for a field that the framework does not know."""
+    if name not in NUMBERS:
+        raise CodecError(f"field {name} does not go through the controller framework")
 
 
 def row_of(datapath: Any, name: str) -> Field:

@@ -36,6 +36,7 @@ class Instructions:
     write: tuple[Action, ...] = ()
     metadata: tuple[int, int] | None = None  # value, mask
     goto: int | None = None
+    meter: int | None = None
 
 
 DROP = Instructions()
@@ -86,11 +87,12 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One group."""
+    """One group.  *selection*: how Open vSwitch is told to choose a bucket, as written."""
 
     group_id: int
     type: GroupType
     buckets: tuple[Bucket, ...] = ()
+    selection: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

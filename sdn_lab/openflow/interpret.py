@@ -23,13 +23,15 @@ Invariants
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import TypeVar
 
 from sdn_lab.model.diagnostic import LabError
-from sdn_lab.openflow.action import NORMAL, Action, Output
+from sdn_lab.openflow.action import NORMAL, Action, Output, Resubmit
+from sdn_lab.openflow.action_ovs import Clone
 from sdn_lab.openflow.conntrack import Tracker
 from sdn_lab.openflow.entry import FlowEntry, Tables
+from sdn_lab.openflow.interpret_actions import HANDLERS
 from sdn_lab.openflow.interpret_lookup import TableIndex
 from sdn_lab.openflow.interpret_packet import Packet
 from sdn_lab.openflow.interpret_result import Emission, PacketIn, Reason, Result, Taken, Tunnel
@@ -75,20 +77,29 @@ class Pipeline:
 
 def unsupported(tables: Tables) -> tuple[str, ...]:
     """Say, one sentence each, what in *tables* this interpreter cannot run."""
-    refused = []
+    refused: list[str] = []
     for entry in tables.entries:
         goto = entry.instructions.goto
-        if _uses_normal((*entry.instructions.apply, *entry.instructions.write)):
-            refused.append(f"table {entry.table_id}: output to NORMAL is not supported")
+        said = _refused((*entry.instructions.apply, *entry.instructions.write))
+        refused.extend(f"table {entry.table_id}: {what} is not supported" for what in said)
         if goto is not None and goto <= entry.table_id:
             refused.append(f"table {entry.table_id}: goto_table:{goto} does not lead forward")
     refused.extend(
-        f"group {group.group_id}: output to NORMAL is not supported"
+        f"group {group.group_id}: {what} is not supported"
         for group in tables.groups
-        if any(_uses_normal(bucket.actions) for bucket in group.buckets)
+        for bucket in group.buckets
+        for what in _refused(bucket.actions)
     )
     return tuple(refused)
 
 
-def _uses_normal(actions: Iterable[Action]) -> bool:
-    return any(isinstance(action, Output) and action.of_port == NORMAL for action in actions)
+def _refused(actions: Iterable[Action]) -> Iterator[str]:
+    for action in actions:
+        if isinstance(action, Output) and action.of_port == NORMAL:
+            yield "output to NORMAL"
+        elif isinstance(action, Resubmit) and action.ct:
+            yield "resubmit with ct"
+        elif type(action) not in HANDLERS:
+            yield f"action {type(action).__name__}"
+        elif isinstance(action, Clone):
+            yield from _refused(action.actions)

@@ -32,23 +32,37 @@ import re
 from collections.abc import Callable, Iterable
 
 from sdn_lab.model.diagnostic import Diagnostic, InputError, Span
-from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions, Origin, Tables
+from sdn_lab.openflow.entry import FlowEntry, Group, Instructions, Origin, Tables
 from sdn_lab.openflow.match import Match
-from sdn_lab.openflow.text_action import read_actions, read_instructions
-from sdn_lab.openflow.text_action_write import write_actions, write_instructions
+from sdn_lab.openflow.text_action import read_instructions
+from sdn_lab.openflow.text_action_write import write_instructions
+from sdn_lab.openflow.text_group import format_group, read_group
 from sdn_lab.openflow.text_match import MatchReader, write_match
-from sdn_lab.openflow.text_values import Complaint, number, of_port, write_of_port
+from sdn_lab.openflow.text_values import Complaint, number
+from sdn_lab.openflow.text_words import ACTIONS as _ACTIONS
+from sdn_lab.openflow.text_words import WORD as _WORD
 from sdn_lab.openflow.text_words import Word
+
+__all__ = [
+    "DEFAULT_PRIORITY",
+    "FLAGS",
+    "format_entry",
+    "format_group",
+    "format_groups",
+    "format_tables",
+    "parse_flows",
+    "parse_groups",
+    "sort_entries",
+]
 
 DEFAULT_PRIORITY = 32768
 FLAGS = {"send_flow_rem": 1, "check_overlap": 2, "no_packet_counts": 8, "no_byte_counts": 16}
 _NUMBERS = {"table": 8, "priority": 16, "cookie": 64, "idle_timeout": 16, "hard_timeout": 16}
 _READ_OVER = frozenset(
-    {"duration", "n_packets", "n_bytes", "idle_age", "hard_age", "importance", "reset_counts", "out_port"}
+    """duration n_packets n_bytes idle_age hard_age importance reset_counts out_port out_group
+    n_offload_packets n_offload_bytes allow_hidden_fields""".split()  # noqa: SIM905
 )
 _HEADER = re.compile(r"\s*(OFPST_|NXST_|OFPT_)[A-Z_]+ (reply|request).*")
-_ACTIONS = re.compile(r"(?:(?<=[\s,])|^)actions?\s*=")
-_WORD = re.compile(r"[^\s,]+")
 
 
 def parse_flows(text: str, file: str = "<text>") -> tuple[FlowEntry, ...]:
@@ -77,7 +91,7 @@ def parse_groups(text: str, file: str = "<text>") -> tuple[Group, ...]:
     groups: dict[int, Group] = {}
     for line_number, line in _lines(text):
         complaints: list[Complaint] = []
-        group = _group(line, complaints)
+        group = read_group(line, complaints)
         if group is not None and not complaints:
             if group.group_id in groups:
                 complaints.append(
@@ -107,16 +121,6 @@ def format_entry(entry: FlowEntry) -> str:
     match = write_match(entry.match)
     words.append(f"priority={entry.priority}" + ("," + match if match else ""))
     return f"{', '.join(words)} actions={write_instructions(entry.instructions)}"
-
-
-def format_group(group: Group) -> str:
-    """Write one group in the style of ``dump-groups``."""
-    words = [f"group_id={group.group_id}", f"type={group.type.value}"]
-    for bucket in group.buckets:
-        weight = f"weight:{bucket.weight}," if group.type is GroupType.SELECT else ""
-        watch = f"watch_port:{write_of_port(bucket.watch_port)}," if bucket.watch_port != 0xFFFFFFFF else ""
-        words.append(f"bucket={weight}{watch}actions={write_actions(bucket.actions)}")
-    return ",".join(words)
 
 
 def format_groups(groups: Iterable[Group]) -> str:
@@ -222,54 +226,3 @@ def _check_goto(instructions: Instructions, table: int, line: str, complaints: l
         complaint = Complaint("FLW013", what, f"it must be greater than {table}")
         at = line.index("goto_table")
         complaints.append(complaint.at(at, len(line) - at))
-
-
-def _group(line: str, complaints: list[Complaint]) -> Group | None:
-    pieces = re.split(r",\s*bucket\s*=", line)
-    offset = 0
-    head: dict[str, str] = {}
-    for found in _WORD.finditer(pieces[0]):
-        word = Word(found[0], found.start())
-        if word.key in ("group_id", "type") and word.value is not None and word.key not in head:
-            head[word.key] = word.value
-        else:
-            complaint = Complaint("FLW009", f"'{word.text}' is no part of a group", "group_id, type, bucket")
-            complaints.append(complaint.at(word.offset, len(word.text)))
-    if head.get("type") not in {kind.value for kind in GroupType} or "group_id" not in head:
-        what, why = "this group has no group_id and type", "type is one of all, select, indirect, ff"
-        complaints.append(Complaint("FLW009", what, why).at(0, len(pieces[0])))
-        return None
-    kind = GroupType(head["type"])
-    buckets = []
-    for piece in pieces[1:]:
-        offset = line.index(piece, offset)
-        try:
-            buckets.append(_bucket(piece, offset, kind, complaints))
-        except Complaint as complaint:
-            complaints.append(complaint.at(offset, len(piece)))
-        offset += len(piece)
-    try:
-        return Group(group_id=number(head["group_id"], 32, "group_id"), type=kind, buckets=tuple(buckets))
-    except Complaint as complaint:
-        complaints.append(complaint.at(0, len(pieces[0])))
-        return None
-
-
-def _bucket(text: str, offset: int, kind: GroupType, complaints: list[Complaint]) -> Bucket:
-    weight, watch = (1 if kind is GroupType.SELECT else 0), 0xFFFFFFFF
-    cut = _ACTIONS.search(text)
-    start = cut.end() if cut else len(text)
-    for found in _WORD.finditer(text[: cut.start()] if cut else text):
-        key, _, value = found[0].partition(":")
-        if key == "weight":
-            weight = number(value, 16, "weight")
-        elif key == "watch_port":
-            watch = of_port(value)
-        elif key != "bucket_id" and cut is None:
-            start = found.start()  # ovs-ofctl also takes bucket=output:1
-            break
-        elif key != "bucket_id":
-            raise Complaint("FLW009", f"'{found[0]}' is no part of a bucket", "weight, watch_port, actions")
-    return Bucket(
-        actions=read_actions(text[start:], offset + start, complaints), weight=weight, watch_port=watch
-    )

@@ -1,18 +1,21 @@
 """Read actions and instructions in ovs-ofctl's words.
 
 Accepts ``load`` as well as ``set_field``, ``strip_vlan`` as well as ``pop_vlan``, and names of fields as in
-ovs-fields(7).  `text_action_write` is the other way.
+ovs-fields(7).  `text_action_ovs` reads what only Open vSwitch has; `text_action_write` is the other way.
+
+To add an action, add its reader to a module's ``READERS``: called with what stands behind the name, it
+returns the action, or several that do the same together.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from sdn_lab.openflow import registers, text_action_ovs
 from sdn_lab.openflow.action import (
-    CONTROLLER,
     RESERVED,
     Action,
     Conjunction,
@@ -29,15 +32,17 @@ from sdn_lab.openflow.action import (
     SetField,
     Subfield,
 )
+from sdn_lab.openflow.action_ovs import Clone, OutputTruncated
 from sdn_lab.openflow.entry import Instructions
 from sdn_lab.openflow.fields import FIELDS
 from sdn_lab.openflow.text_values import Complaint, number, of_port, read_masked
-from sdn_lab.openflow.text_words import NAMES, Word, settable, split, subfield
+from sdn_lab.openflow.text_words import NAMES, Word, settable, split, subfield, subfields
 
 _NOT_HERE = frozenset(
-    """meter learn enqueue set_queue push_mpls pop_mpls note multipath bundle bundle_load fin_timeout sample
-    clone encap decap check_pkt_larger exit stack push pop write_to set_tunnel nat""".split()  # noqa: SIM905
+    """meter set_queue push_mpls pop_mpls dec_mpls_ttl set_mpls_label set_mpls_tc set_mpls_ttl write_to
+    debug_recirc debug_slow ct_lb""".split()  # noqa: SIM905
 )
+_ACTION = re.compile(r"([A-Za-z_0-9]+)\s*(?:[:=](.*)|\((.*)\)\s*(?:->(.*))?)?", re.DOTALL)
 _M64 = (1 << 64) - 1
 
 
@@ -75,10 +80,10 @@ def read_actions(text: str, offset: int, complaints: list[Complaint]) -> tuple[A
     """Read a list of actions without instructions (a bucket's, an action set's)."""
     if text.strip() == "drop":
         return ()
-    actions = []
+    actions: list[Action] = []
     for word in _split(text, offset, complaints):
         try:
-            actions.append(_action(word))
+            actions.extend(_action(word, complaints))
         except Complaint as complaint:
             complaints.append(complaint.at(word.offset, len(word.text)))
     return tuple(actions)
@@ -109,41 +114,43 @@ def _instruction(word: Word, found: _Reading, complaints: list[Complaint]) -> No
     else:
         if found.goto is not None or found.metadata is not None or found.clear or found.write:
             raise Complaint("FLW006", f"'{name}' stands behind an instruction", "actions come first")
-        found.apply.append(_action(word))
+        found.apply.extend(_action(word, complaints))
 
 
 def _parts(word: Word) -> tuple[str, str]:
-    """Split ``name:argument`` or ``name(argument)``."""
-    parsed = re.fullmatch(r"([A-Za-z_0-9]+)\s*(?::(.*)|\((.*)\))?", word.text, re.DOTALL)
+    """Split ``name:argument``, ``name=argument`` or ``name(argument)``, ``->target`` behind it or not."""
+    parsed = _ACTION.fullmatch(word.text)
     if parsed is None:
         raise Complaint(
             "FLW005", f"'{word.text}' is not an action", "an action is name, name:argument or name(...)"
         )
-    name, colon, parenthesis = parsed.groups()
-    return name, (colon if colon is not None else parenthesis or "").strip()
+    name, colon, parenthesis, target = parsed.groups()
+    if target is not None:
+        return name.lower(), f"{parenthesis.strip()}->{target.strip()}"
+    return name.lower(), (colon if colon is not None else parenthesis or "").strip()
 
 
-def _action(word: Word) -> Action:
+def _action(word: Word, complaints: list[Complaint]) -> Sequence[Action]:
     name, argument = _parts(word)
-    reader = _READERS.get(name)
+    if name == "clone":
+        start = word.offset + word.text.index("(") + 1 if "(" in word.text else word.offset
+        return (Clone(actions=read_actions(argument, start, complaints)),)
+    reader = READERS.get(name)
     if reader is not None:
-        return reader(argument)
+        read = reader(argument)
+        return read if isinstance(read, Sequence) else (read,)
     if name.isdigit() and not argument:
-        return Output(of_port=of_port(name))
-    if name.upper() == "CONTROLLER":
-        return _controller(argument)
+        return (Output(of_port=of_port(name)),)
     if name.upper() in RESERVED and not argument:
-        return Output(of_port=RESERVED[name.upper()])
-    if name in _NOT_HERE or name.startswith("mod_"):
-        fix = (
-            "write set_field:VALUE->FIELD"
-            if name.startswith("mod_")
-            else "remove it, or judge these tables elsewhere"
-        )
+        return (Output(of_port=RESERVED[name.upper()]),)
+    if name in _NOT_HERE:
         raise Complaint(
-            "FLW011", f"action '{name}' is not supported here", "known to Open vSwitch, not modelled", fix
+            "FLW011",
+            f"action '{name}' is not supported here",
+            "known to Open vSwitch, not modelled",
+            "remove it, or judge these tables elsewhere",
         )
-    near = get_close_matches(name, [*_READERS, *RESERVED], n=1)
+    near = get_close_matches(name, [*READERS, *RESERVED], n=1)
     fix = f"did you mean '{near[0]}'?" if near else "see ovs-actions(7)"
     raise Complaint("FLW005", f"'{name}' is not an action", "not an action that is known here", fix)
 
@@ -153,22 +160,18 @@ def _output(argument: str) -> Action:
         parsed = re.fullmatch(r"port=(\w+),\s*max_len=(\d+)", argument)
         if parsed is None:
             raise Complaint("FLW006", f"output({argument}) cannot be read", "write output:PORT")
-        return Output(of_port=of_port(parsed[1]), max_len=number(parsed[2], 16, "max_len"))
+        return OutputTruncated(of_port=of_port(parsed[1]), max_len=number(parsed[2], 32, "max_len"))
     if "[" in argument or argument in NAMES:
         return OutputField(source=subfield(argument))
-    port = of_port(argument)
-    return Output(of_port=port)
+    return Output(of_port=of_port(argument))
 
 
-def _controller(argument: str) -> Action:
-    if argument.startswith("max_len="):
-        argument = argument.removeprefix("max_len=")
-    return Output(of_port=CONTROLLER, max_len=number(argument, 16, "max_len") if argument else 0xFFFF)
-
-
-def _set_field(argument: str) -> Action:
+def _set_field(argument: str) -> Action | Sequence[Action]:
     value, arrow, name = argument.partition("->")
-    row = settable(name.strip())
+    name = name.strip()
+    if arrow and name in registers.NAMES:
+        return _set_wide(registers.NAMES[name], value.strip())
+    row = settable(name)
     if not arrow or row is None:
         raise Complaint("FLW006", f"'{name or argument}' is no field to set", "write set_field:VALUE->FIELD")
     if not row.writable:
@@ -180,42 +183,58 @@ def _set_field(argument: str) -> Action:
     return SetField(field=row.name, value=held & mask, mask=mask)
 
 
-def _load(argument: str) -> Action:
+def _set_wide(name: str, text: str) -> Sequence[Action]:
+    bits = registers.WIDE[name][1]
+    value_text, slash, mask_text = text.partition("/")
+    value = number(value_text, bits, name)
+    mask = number(mask_text, bits, name) if slash else (1 << bits) - 1
+    return [SetField(field=part, value=v, mask=m) for part, v, m in registers.tests(name, value, mask)]
+
+
+def _load(argument: str) -> Action | Sequence[Action]:
     value, arrow, target = argument.partition("->")
     if not arrow:
         raise Complaint("FLW006", f"load:{argument} cannot be read", "write load:VALUE->FIELD[FIRST..LAST]")
-    place = subfield(target.strip())
-    if not FIELDS[place.field].writable:
-        raise Complaint("FLW006", f"{place.field} cannot be set", "it is read-only")
-    mask = (1 << place.bits) - 1 << place.start
-    return SetField(
-        field=place.field, value=number(value.strip(), place.bits, "load") << place.start, mask=mask
-    )
+    places = subfields(target.strip())
+    _check_writable(places)
+    bits = sum(place.bits for place in places)
+    held = number(value.strip(), bits, "load")
+    return [
+        SetField(
+            field=place.field,
+            value=(held >> low & (1 << place.bits) - 1) << place.start,
+            mask=(1 << place.bits) - 1 << place.start,
+        )
+        for place, low in registers.slices(bits, places)
+    ]
 
 
-def _move(argument: str) -> Action:
+def _check_writable(places: Sequence[Subfield]) -> None:
+    for place in places:
+        if not FIELDS[place.field].writable:
+            raise Complaint("FLW006", f"{place.field} cannot be set", "it is read-only")
+
+
+def _move(argument: str) -> Action | Sequence[Action]:
     source, arrow, target = argument.partition("->")
     if not arrow:
         raise Complaint("FLW006", f"move:{argument} cannot be read", "write move:FIELD[..]->FIELD[..]")
-    move = Move(source=subfield(source.strip()), target=subfield(target.strip()))
-    if move.source.bits != move.target.bits:
-        raise Complaint(
-            "FLW006",
-            f"move:{argument} copies {move.source.bits} bits to {move.target.bits}",
-            "widths must be equal",
-        )
-    return move
+    sources, targets = subfields(source.strip()), subfields(target.strip())
+    given, taken = sum(part.bits for part in sources), sum(part.bits for part in targets)
+    if given != taken:
+        raise Complaint("FLW006", f"move:{argument} copies {given} bits to {taken}", "widths must be equal")
+    _check_writable(targets)
+    return [Move(source=a, target=b) for a, b in registers.paired(sources, targets)]
 
 
 def _resubmit(argument: str) -> Action:
     port, _, table = argument.partition(",")
-    port, table = port.strip(), table.strip()
+    table, _, last = table.partition(",")
+    port, table, last = port.strip(), table.strip(), last.strip()
+    if last not in ("", "ct"):
+        raise Complaint("FLW006", f"'{last}' is no part of resubmit", "write resubmit(PORT,TABLE,ct)")
     in_port = None if port in ("", "in_port", "IN_PORT") else of_port(port)
-    if table == "ct" or ",ct" in table.replace(" ", ""):
-        raise Complaint(
-            "FLW011", "resubmit with ct is not supported here", "the original tuple is not modelled"
-        )
-    return Resubmit(in_port=in_port, table=number(table, 8, "table") if table else None)
+    return Resubmit(in_port=in_port, table=number(table, 8, "table") if table else None, ct=last == "ct")
 
 
 def _ct(argument: str) -> Action:
@@ -249,13 +268,18 @@ def _ct(argument: str) -> Action:
 def _exec(argument: str) -> list[SetField]:
     setters = []
     for word in split(argument, 0):
-        action = _action(word)
-        if not isinstance(action, SetField) or action.field not in ("ct_mark", "ct_label"):
-            raise Complaint(
-                "FLW006", f"'{word.text}' cannot stand in exec()", "it sets ct_mark and ct_label only"
-            )
-        setters.append(action)
+        for action in _action(word, []):
+            if not isinstance(action, SetField) or action.field not in ("ct_mark", "ct_label"):
+                raise Complaint(
+                    "FLW006", f"'{word.text}' cannot stand in exec()", "it sets ct_mark and ct_label only"
+                )
+            setters.append(action)
     return setters
+
+
+def _dec_ttl(argument: str) -> Action:
+    ids = tuple(number(word.text, 16, "a controller's id") for word in split(argument, 0))
+    return DecTtl(controllers=ids) if ids else DecTtl()
 
 
 def _conjunction(argument: str) -> Action:
@@ -278,7 +302,8 @@ def _bare(name: str, action: Action) -> Callable[[str], Action]:
     return read
 
 
-_READERS: Mapping[str, Callable[[str], Action]] = {
+READERS: Mapping[str, Callable[[str], Action | Sequence[Action]]] = {
+    **text_action_ovs.READERS,
     "output": _output,
     "set_field": _set_field,
     "load": _load,
@@ -287,7 +312,7 @@ _READERS: Mapping[str, Callable[[str], Action]] = {
     "push_vlan": lambda argument: PushVlan(eth_type=number(argument, 16, "push_vlan")),
     "pop_vlan": _bare("pop_vlan", PopVlan()),
     "strip_vlan": _bare("strip_vlan", PopVlan()),
-    "dec_ttl": _bare("dec_ttl", DecTtl()),
+    "dec_ttl": _dec_ttl,
     "resubmit": _resubmit,
     "ct": _ct,
     "ct_clear": _bare("ct_clear", CtClear()),

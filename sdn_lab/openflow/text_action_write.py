@@ -27,16 +27,9 @@ from sdn_lab.openflow.action import (
 )
 from sdn_lab.openflow.entry import Instructions
 from sdn_lab.openflow.fields import FIELDS, Field
-from sdn_lab.openflow.text_values import write_masked, write_of_port
+from sdn_lab.openflow.text_action_ovs_write import write_ovs_action
+from sdn_lab.openflow.text_values import SET_NAMES, write_masked, write_of_port
 
-SET_NAMES = {
-    "ipv4_src": "ip_src",
-    "ipv4_dst": "ip_dst",
-    "ipv6_flabel": "ipv6_label",
-    "icmpv4_type": "icmp_type",
-    "icmpv4_code": "icmp_code",
-    "ip_ecn": "nw_ecn",
-}
 _M64 = (1 << 64) - 1
 
 
@@ -88,19 +81,21 @@ def write_action(action: Action) -> str:
             return f"push_vlan:0x{eth_type:04x}"
         case PopVlan():
             return "pop_vlan"
-        case DecTtl():
-            return "dec_ttl"
-        case Resubmit(in_port=in_port, table=table):
-            if in_port is None and table is None:
+        case DecTtl(controllers=ids):
+            return "dec_ttl" if ids == (0,) else f"dec_ttl({','.join(map(str, ids))})"
+        case Resubmit(in_port=in_port, table=table, ct=ct):
+            if in_port is None and table is None and not ct:
                 return "resubmit:IN_PORT"
             by_port = "" if in_port is None else write_of_port(in_port)
-            return f"resubmit({by_port},{'' if table is None else table})"
+            return f"resubmit({by_port},{'' if table is None else table}{',ct' if ct else ''})"
         case Ct():
             return _write_ct(action)
         case CtClear():
             return "ct_clear"
         case Conjunction(id=conj_id, clause=clause, n_clauses=n_clauses):
             return f"conjunction({conj_id},{clause}/{n_clauses})"
+        case _:
+            return write_ovs_action(action, write_subfield, write_actions)
 
 
 def _write_set(row: Field, value: int, mask: int) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
+from sdn_lab.openflow import registers
 from sdn_lab.openflow.fields import FIELDS, OFPVID_PRESENT
 from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.text_values import Complaint, number, read_masked, write_masked
@@ -63,6 +64,8 @@ class MatchReader:
                 self._put(name, *read_masked(FIELDS[name], word.value or ""))
             except Complaint as complaint:
                 self.complaints.append(complaint.at(word.offset, len(word.text)))
+        if self._exact("eth_type") == 0x0806 and "ip_proto" in self._tests:
+            self._tests["arp_op"] = self._tests.pop("ip_proto")[0], 0xFFFF  # OpenFlow 1.0's word for it
         return Match.from_tests(self._tests)
 
     def _add(self, word: Word) -> None:
@@ -74,7 +77,7 @@ class MatchReader:
             self._put("eth_type", eth_type, 0xFFFF)
             if proto is not None:
                 self._put("ip_proto", proto, 0xFF)
-        elif key == "vlan_tci":
+        elif key in ("vlan_tci", "NXM_OF_VLAN_TCI"):
             self._vlan_tci(value)
         elif key == "dl_vlan":
             vid = number(value, 16, "dl_vlan")
@@ -91,10 +94,19 @@ class MatchReader:
             self._put("ip_dscp", tos >> 2, 0x3F)
         elif key in BY_PROTOCOL:
             self._waiting.append(word)
+        elif key in registers.NAMES:
+            self._wide_register(registers.NAMES[key], value)
         elif key in NAMES:
             self._put(NAMES[key].name, *read_masked(NAMES[key], value))
         else:
             raise _unknown(key)
+
+    def _wide_register(self, name: str, text: str) -> None:
+        bits = registers.WIDE[name][1]
+        value_text, slash, mask_text = text.partition("/")
+        mask = number(mask_text, bits, name) if slash else (1 << bits) - 1
+        for part, value, part_mask in registers.tests(name, number(value_text, bits, name), mask):
+            self._put(part, value, part_mask)
 
     def _vlan_tci(self, value: str) -> None:
         tci_text, slash, mask_text = value.partition("/")

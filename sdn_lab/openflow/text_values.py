@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, NetmaskValueError
 
 from sdn_lab.openflow.action import ANY, RESERVED
-from sdn_lab.openflow.fields import CT_STATE_BITS, TCP_FLAG_BITS, Field, Form
+from sdn_lab.openflow.field import CT_STATE_BITS, TCP_FLAG_BITS, TUN_FLAG_BITS, Field, Form
+from sdn_lab.openflow.fields_ovs import ACTSET_UNSET
 
 FRAGMENTS: Mapping[str, tuple[int, int]] = {
     "no": (0, 3),
@@ -20,6 +21,14 @@ FRAGMENTS: Mapping[str, tuple[int, int]] = {
     "first": (1, 3),
     "later": (3, 3),
     "not_later": (0, 2),
+}
+SET_NAMES = {
+    "ipv4_src": "ip_src",
+    "ipv4_dst": "ip_dst",
+    "ipv6_flabel": "ipv6_label",
+    "icmpv4_type": "icmp_type",
+    "icmpv4_code": "icmp_code",
+    "ip_ecn": "nw_ecn",
 }
 _PORT_NAMES = {number: name for name, number in RESERVED.items()}
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
@@ -35,7 +44,15 @@ _FORMS = {
     Form.CT_STATE: "flags with signs, of " + ", ".join(CT_STATE_BITS),
     Form.TCP_FLAGS: "flags with signs, of " + ", ".join(TCP_FLAG_BITS),
     Form.FRAG: "one of " + ", ".join(FRAGMENTS),
+    Form.TUN_FLAGS: "flags with signs, of " + ", ".join(TUN_FLAG_BITS),
+    Form.PACKET_TYPE: "a pair (NAMESPACE,TYPE)",
 }
+_FLAG_BITS: Mapping[Form, Mapping[str, int]] = {
+    Form.CT_STATE: CT_STATE_BITS,
+    Form.TCP_FLAGS: TCP_FLAG_BITS,
+    Form.TUN_FLAGS: TUN_FLAG_BITS,
+}
+_PACKET_TYPE = re.compile(r"\(\s*(\w+)\s*,\s*(\w+)\s*\)")
 
 
 class Complaint(Exception):  # noqa: N818 - a diagnostic in the making; never leaves `text`
@@ -97,7 +114,9 @@ def read_value(field: Field, text: str) -> int:
                 if field.form is Form.IPV4 and _NUMBER.fullmatch(text):
                     return number(text, 32, field.name)
         case Form.OF_PORT:
-            return of_port(text)
+            return ACTSET_UNSET if text == "UNSET" and field.name == "actset_output" else of_port(text)
+        case Form.PACKET_TYPE if (pair := _PACKET_TYPE.fullmatch(text)) is not None:
+            return number(pair[1], 16, "the namespace") << 16 | number(pair[2], 16, "the type")
         case _:
             return number(text, field.bits, field.name)
     raise Complaint(
@@ -107,7 +126,7 @@ def read_value(field: Field, text: str) -> int:
 
 def read_masked(field: Field, text: str) -> tuple[int, int]:
     """Read a value with its mask, full where none is written."""
-    flags = {Form.CT_STATE: CT_STATE_BITS, Form.TCP_FLAGS: TCP_FLAG_BITS}.get(field.form)
+    flags = _FLAG_BITS.get(field.form)
     if field.form is Form.FRAG:
         if text in FRAGMENTS:
             return FRAGMENTS[text]
@@ -136,7 +155,7 @@ def _mask(field: Field, text: str, mask_text: str) -> int:
 
 
 def _flags(field: Field, text: str, bits: Mapping[str, int]) -> tuple[int, int]:
-    if field.form is Form.TCP_FLAGS and text and text[0] not in "+-":
+    if text and text[0] not in "+-":
         value = 0
         for name in text.split("|"):
             if name not in bits:
@@ -173,7 +192,11 @@ def write_value(field: Field, value: int) -> str:
         case Form.IPV6:
             return str(IPv6Address(value))
         case Form.OF_PORT:
-            return write_of_port(value)
+            return (
+                "UNSET" if value == ACTSET_UNSET and field.name == "actset_output" else write_of_port(value)
+            )
+        case Form.PACKET_TYPE:
+            return f"({value >> 16},0x{value & 0xFFFF:x})"
         case Form.DECIMAL:
             return str(value)
         case _:
@@ -187,7 +210,7 @@ def write_masked(field: Field, value: int, mask: int) -> str:
             if test == (value, mask):
                 return name
         raise ValueError(f"ip_frag={value:#x}/{mask:#x} has no name in ovs-ofctl's text")
-    flags = {Form.CT_STATE: CT_STATE_BITS, Form.TCP_FLAGS: TCP_FLAG_BITS}.get(field.form)
+    flags = _FLAG_BITS.get(field.form)
     if flags is not None and not mask & ~sum(flags.values()):
         return "".join(("+" if value & bit else "-") + name for name, bit in flags.items() if mask & bit)
     if mask == field.full_mask:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from struct import Struct
 
+from sdn_lab.model.diagnostic import LabError
 from sdn_lab.openflow import action as value
 from sdn_lab.openflow import fields
 from sdn_lab.openflow.wire import action, oxm
@@ -77,6 +78,8 @@ def _write(a: value.Action) -> bytes:
             return _nicira(action.CT_CLEAR, b"")
         case value.Conjunction():
             return _nicira(action.CONJUNCTION, bytes((a.clause - 1, a.n_clauses)) + a.id.to_bytes(4, "big"))
+        case _:
+            raise LabError(f"action {type(a).__name__} has no bytes here")
 
 
 def _write_set_field(a: value.SetField) -> bytes:

@@ -82,8 +82,9 @@ def _codes() -> tuple[dict[str, Code], dict[tuple[int, int, int], Code]]:
         size = _NXM_SIZE.get(name) if oxm_class == fields.OFPXMC_NXM_0 else None
         read[oxm_class, number, 0] = Code(name, oxm_class, number, size or _size(name))
     for row in fields.FIELDS.values():
-        code = Code(row.name, *row.oxm, _size(row.name))
-        sent[row.name] = read[code.oxm_class, code.number, 0] = code
+        whose = row.experimenter or fields.ONF if row.oxm[0] == fields.OFPXMC_EXPERIMENTER else 0
+        code = Code(row.name, *row.oxm, _size(row.name), whose)
+        sent[row.name] = read[code.oxm_class, code.number, whose] = code
     flags = Code("tcp_flags", fields.OFPXMC_EXPERIMENTER, 42, 2, fields.ONF)
     sent["tcp_flags"] = read[flags.oxm_class, flags.number, fields.ONF] = flags
     return sent, read

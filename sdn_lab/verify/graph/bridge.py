@@ -41,7 +41,9 @@ from sdn_lab.openflow.action import (
     Resubmit,
     SetField,
 )
+from sdn_lab.openflow.action_ovs import Clone, Learn
 from sdn_lab.openflow.entry import FlowEntry, Group
+from sdn_lab.openflow.fields import FIELDS
 from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.snapshot import DatapathState
 from sdn_lab.verify.graph.facts import CT_FIELDS, TRACKED, Facts, Fit
@@ -147,6 +149,7 @@ class Bridge:
             entries[entry.table_id].append(entry)
         self.size = len(state.tables.entries)
         self.tables: Mapping[int, Table] = {number: Table(rows) for number, rows in entries.items()}
+        self.learned: frozenset[int] = frozenset(self._learned(state))
         self._live, self._written = self._flow(entries)
 
     def behind(self, of_port: int) -> tuple[str, str]:
@@ -166,6 +169,18 @@ class Bridge:
     def written(self, table: int) -> frozenset[str]:
         """Return the fields that this table, or one after it, may write."""
         return self._written.get(table, frozenset())
+
+    @staticmethod
+    def _learned(state: DatapathState) -> Iterator[int]:
+        """Give the tables that may get entries of which no dump knows yet."""
+        lists = [bucket.actions for group in state.tables.groups for bucket in group.buckets]
+        lists += [(*e.instructions.apply, *e.instructions.write) for e in state.tables.entries]
+        while lists:
+            for action in lists.pop():
+                if isinstance(action, Learn):
+                    yield action.table
+                elif isinstance(action, Clone):
+                    lists.append(action.actions)
 
     def _flow(
         self, entries: Mapping[int, list[FlowEntry]]
@@ -227,8 +242,13 @@ class Bridge:
                     writes.add("nw_ttl")
                 case PushVlan() | PopVlan():
                     writes.update(("vlan_vid", "vlan_pcp", "eth_type"))
+                case Clone(actions=inner):
+                    self._scan(inner, table, reads, writes, onward)
                 case GroupAction(group_id=group_id):
                     for bucket in self.groups[group_id].buckets if group_id in self.groups else ():
                         self._scan(bucket.actions, table, reads, writes, onward)
-                case _:
+                case Conjunction():
                     pass
+                case _:
+                    reads |= TRACKED
+                    writes.update(FIELDS)

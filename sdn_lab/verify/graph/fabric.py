@@ -164,6 +164,11 @@ class Fabric:
         return State(target.bridge, target.table, target.facts.projected(live))
 
     def _failing(self, bridge: Bridge, state: State) -> Iterator[State | Sink]:
+        """Give where a packet may go beside all entries: by the fail mode, or by what was learned."""
+        if state.table in bridge.learned:
+            facts = state.facts.unknown(f"what was learned into table {state.table} of {bridge.name}")
+            for of_port in sorted(bridge.ports):
+                yield from self._leave(bridge, of_port, facts)
         if state.table or bridge.fail_mode == "secure":
             return
         facts = state.facts.doubting(f"{bridge.name} is fail_mode={bridge.fail_mode}, not secure")
@@ -173,7 +178,7 @@ class Fabric:
     def _targets(self, bridge: Bridge, arrival: Arrival) -> Iterator[State | Sink]:
         match arrival:
             case ToTable(table=table, facts=facts):
-                if table in bridge.tables:
+                if table in bridge.tables or table in bridge.learned:
                     yield State(bridge.name, table, facts)
             case ToController(facts=facts):
                 yield Sink(End.CONTROLLER, bridge.name, facts.doubt)

@@ -31,6 +31,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from sdn_lab.openflow import fields_ovs
 from sdn_lab.openflow.action import Action, Subfield
 from sdn_lab.openflow.fields import CT_STATE_BITS, FIELDS, Domain
 from sdn_lab.openflow.match import Match
@@ -38,8 +39,19 @@ from sdn_lab.openflow.match import Match
 Bits = tuple[int, int]  # value, mask
 CT_FIELDS = tuple(name for name, row in FIELDS.items() if row.domain is Domain.CONNTRACK)
 TRACKED = frozenset(name for name, row in FIELDS.items() if row.domain is not Domain.PACKET)
+# Fields that nobody here keeps an account of: whether a match on one holds, nobody can tell.
+UNSEEN = frozenset(
+    row.name
+    for rows in (
+        fields_ovs.TUNNEL_ROWS,
+        fields_ovs.PIPELINE_ROWS,
+        fields_ovs.TRACKED_ROWS,
+        fields_ovs.PACKET_ROWS,
+    )
+    for row in rows
+)
 _FRESH: Mapping[str, Bits] = {
-    name: (0, FIELDS[name].full_mask) for name in TRACKED if name not in {"in_port", "conj_id"}
+    name: (0, FIELDS[name].full_mask) for name in TRACKED - UNSEEN if name not in {"in_port", "conj_id"}
 }
 
 
@@ -100,8 +112,8 @@ class Facts:
         result = Fit.MUST
         for name, value, mask in match.tests:
             held = self.known.get(name)
-            if held is None:
-                if self.complete and name != "conj_id":
+            if held is None or name in UNSEEN:
+                if self.complete and name != "conj_id" and name not in UNSEEN:
                     return Fit.NO
                 result = Fit.MAY
             elif (held[0] ^ value) & held[1] & mask:
@@ -176,7 +188,8 @@ class Facts:
         facts = self if whole else self.blurred(BEYOND_IP)
         for name in CT_FIELDS:
             if name != "ct_state":
-                facts = facts.write(name, 0, FIELDS[name].full_mask) if new else facts.forget(name)
+                zero = new and name not in UNSEEN
+                facts = facts.write(name, 0, FIELDS[name].full_mask) if zero else facts.forget(name)
         facts = facts.forget("ct_state")
         if new:
             return facts.write("ct_state", trk | CT_STATE_BITS["new"], FIELDS["ct_state"].full_mask)
@@ -195,6 +208,10 @@ class Facts:
         for name in names:
             facts = facts.forget(name)
         return facts
+
+    def unknown(self, why: str) -> Facts:
+        """Forget everything: the packet is another one, and nobody knows which."""
+        return self.blurred(sorted(FIELDS)).doubting(why)
 
     def doubting(self, why: str) -> Facts:
         """Note that a step was over-approximated; the first doubt stays."""

@@ -41,11 +41,28 @@ from sdn_lab.openflow.action import (
     PushVlan,
     Resubmit,
     SetField,
+    Subfield,
+)
+from sdn_lab.openflow.action_ovs import (
+    Bundle,
+    CheckPktLarger,
+    Clone,
+    Controller,
+    Enqueue,
+    FinTimeout,
+    Learn,
+    Multipath,
+    Note,
+    OutputTruncated,
+    PopQueue,
+    Sample,
+    StackPop,
+    StackPush,
 )
 from sdn_lab.openflow.entry import FlowEntry, Group, GroupType
 from sdn_lab.openflow.fields import ETH_QINQ, ETH_VLAN, FIELDS, OFPVID_PRESENT, TCP_FLAG_BITS
 from sdn_lab.verify.graph.bridge import Bridge
-from sdn_lab.verify.graph.facts import ANY_ZONE, BEYOND_TAG, CT_FIELDS, Facts
+from sdn_lab.verify.graph.facts import ANY_ZONE, BEYOND_TAG, CT_FIELDS, UNSEEN, Facts
 
 _GROUP_DEPTH = 8
 # OpenFlow 1.3.5 section 5.10 and `ofpacts_execute_action_set`: an action set runs in this order, whatever
@@ -124,6 +141,9 @@ def _as_set(actions: Iterable[Action]) -> list[Action]:
         key=lambda a: 3 if isinstance(a, (Move, SetField)) else _SET_ORDER.index(type(a)),
     )
     last = next((a for kind in _SET_LAST for a in reversed(held) if isinstance(a, kind)), None)
+    strange = [a for a in held if not isinstance(a, (*_SET_ORDER, *_SET_LAST))]
+    if strange:
+        return [*strange, *ordered, *([last] if last is not None else [])]
     return [*ordered, last] if last is not None else []
 
 
@@ -151,16 +171,22 @@ class _Machine:
                     else:
                         self._output(chosen, facts)
                 case SetField(field=name, value=value, mask=mask):
-                    facts = facts.write(name, value, mask)
+                    facts = _write(name, facts, facts.write(name, value, mask))
                 case Move(source=source, target=target):
-                    facts = facts.move(source, target)
+                    if source.field in UNSEEN:
+                        facts = self._chosen(target, facts, f"what {source.field} holds")
+                    else:
+                        facts = _write(target.field, facts, facts.move(source, target))
                 case GroupAction(group_id=group_id):
                     self._group(self._bridge.groups.get(group_id), facts, depth)
                 case Ct():
                     facts = self._track(action, facts)
                 case CtClear():
                     facts = facts.untracked()
-                case Resubmit(in_port=in_port, table=table):
+                case Resubmit(in_port=in_port, table=table, ct=ct):
+                    if ct:
+                        facts = facts.unknown("a resubmit with the tracker's addresses")
+                        self._everywhere(facts)
                     facts = self._resubmit(in_port, self._table if table is None else table, facts)
                 case PushVlan():
                     facts = self._push(facts)
@@ -173,7 +199,47 @@ class _Machine:
                     facts = alive
                 case Conjunction():
                     facts = facts.doubting("a conjunction, which the graph does not put together")
+                case _:
+                    facts = self._ovs(action, facts, depth)
         return facts
+
+    def _ovs(self, action: Action, facts: Facts, depth: int) -> Facts:
+        """Execute an action that only Open vSwitch has; one that is not known here may do anything."""
+        match action:
+            case Note() | Sample() | FinTimeout() | PopQueue() | Learn():
+                return facts  # `Bridge.learned` is where what was learned counts
+            case Clone(actions=actions):
+                self.apply(actions, facts, depth)
+            case Controller():
+                self.reached.append(ToController(facts))
+            case OutputTruncated(of_port=number) | Enqueue(of_port=number):
+                self._output(number, facts)
+            case StackPush():
+                return facts
+            case StackPop(parts=parts):
+                for part in parts:
+                    facts = self._chosen(part, facts, "what was popped from the stack")
+                return facts
+            case CheckPktLarger(target=target):
+                return self._chosen(target, facts, "how long the frame is")
+            case Multipath(target=target):
+                return self._chosen(target, facts, "multipath, which chooses a link")
+            case Bundle(target=target, members=members):
+                if target is not None:
+                    return self._chosen(target, facts, "bundle_load, which chooses a port")
+                for member in members:
+                    self._output(member, facts.doubting("bundle, which chooses a port"))
+            case _:
+                name = type(action).__name__
+                facts = facts.unknown(f"action {name}, which the graph does not know")
+                self._everywhere(facts)
+                self.reached.append(ToController(facts))
+        return facts
+
+    @staticmethod
+    def _chosen(target: Subfield, facts: Facts, why: str) -> Facts:
+        mask = (1 << target.bits) - 1 << target.start
+        return _write(target.field, facts.doubting(why), facts.forget(target.field, mask).doubting(why))
 
     def _output(self, number: int, facts: Facts) -> None:
         if number == IN_PORT:
@@ -287,6 +353,14 @@ class _Machine:
         if ttl <= 1:
             return None  # and nobody is told: Open vSwitch reports it only to a controller that asked
         return facts.write("nw_ttl", ttl - 1, full)
+
+
+def _write(name: str, before: Facts, after: Facts) -> Facts:
+    """Return *after*; but a write to the whole tag may put one on or take one off."""
+    if name != "vlan_tci":
+        return after
+    blurred = before.blurred(("vlan_vid", "vlan_pcp", *BEYOND_TAG))
+    return blurred.doubting("a write to the whole VLAN tag")
 
 
 def _no_priority(facts: Facts) -> Facts:

@@ -6,6 +6,7 @@ import pytest
 
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow import text
+from sdn_lab.openflow.codec_field import NUMBERS
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions
 from sdn_lab.openflow.fields import FIELDS, Field
 from sdn_lab.openflow.match import Match
@@ -27,7 +28,7 @@ def prerequisites(row: Field) -> dict[str, tuple[int, int]]:
 
 def entries_for_fields() -> list[FlowEntry]:
     entries = []
-    for number, (name, row) in enumerate(sorted(FIELDS.items())):
+    for number, (name, row) in enumerate(sorted((name, FIELDS[name]) for name in NUMBERS)):
         value = {"vlan_vid": 0x1005, "eth_type": 0x800}.get(name, 1)
         bits = row.full_mask & (0x7F if name == "ct_state" else ~0)  # OVS has 8 of its 32 bits
         tests = [(value, bits)]
@@ -41,7 +42,7 @@ def entries_for_fields() -> list[FlowEntry]:
 
 def entries_for_set_fields() -> list[FlowEntry]:
     entries = []
-    for number, (name, row) in enumerate(sorted(FIELDS.items())):
+    for number, (name, row) in enumerate(sorted((name, FIELDS[name]) for name in NUMBERS)):
         if not row.writable or name in NOT_SET_BY_OVS:
             continue
         value = 0x1005 if name == "vlan_vid" else 1

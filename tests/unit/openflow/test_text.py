@@ -86,7 +86,7 @@ WRONG = [
     ("in_port=1", "FLW007", 9),
     ("in_port=1,in_port=2,actions=drop", "FLW008", 11),
     ("vlan_tci=0x2000,actions=drop", "FLW010", 1),
-    ("actions=learn(table=1)", "FLW011", 9),
+    ("actions=ct_lb(table=1)", "FLW011", 9),
     ("table=3,actions=goto_table:3", "FLW013", 17),
     ("priority=70000,actions=drop", "FLW002", 1),
     ("bla=3,actions=drop", "FLW001", 1),

@@ -73,6 +73,9 @@ LEAKS = {
     "resubmitted as the other's": added(
         "hv1", f"table=0,priority=300,in_port={RED},actions=resubmit({BLUE},0)"
     ),
+    "a clone sent": added("hv1", f"table=0,priority=300,in_port={RED},actions=clone(output:{BLUE})"),
+    "through a queue": added("hv1", f"table=0,priority=300,in_port={RED},actions=enqueue:{BLUE}:1"),
+    "cut short": added("hv1", f"table=0,priority=300,in_port={RED},actions=output(port={BLUE},max_len=60)"),
 }
 
 
@@ -94,6 +97,32 @@ DOUBTS = {
     "match removed, equal priorities": replaced("hv1", "metadata=202,dl_dst", "dl_dst", 1),
     "output to a port that the packet names": added(
         "hv1", "table=0,priority=300,udp,actions=move:NXM_OF_UDP_DST[]->NXM_NX_REG5[0..15],goto_table:50"
+    ),
+    "output to what was popped": added(
+        "hv1", "table=0,priority=300,actions=push:NXM_OF_ETH_SRC[0..15],pop:NXM_NX_REG5[0..15],goto_table:50"
+    ),
+    "what was learned": added(
+        "hv1",
+        "table=0,priority=300,actions=learn(table=99,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
+        "output:NXM_OF_IN_PORT[]),resubmit(,99)",
+    ),
+    "learned in a clone": added(
+        "hv1",
+        "table=0,priority=300,actions=clone(learn(table=99,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
+        "output:NXM_OF_IN_PORT[])),goto_table:99",
+    ),
+    "a bundle": added(
+        "hv1", f"table=0,priority=300,actions=bundle(eth_src,0,hrw,ofport,members:{RED},{BLUE})"
+    ),
+    "a header taken off": added("hv1", "table=0,priority=300,actions=decap(),goto_table:50"),
+    "a header taken off in the action set": added(
+        "hv1", "table=0,priority=300,actions=write_actions(decap(),output:1)"
+    ),
+    "an option of the tunnel": added("hv1", f"table=0,priority=300,tun_metadata0=7,actions=output:{BLUE}"),
+    "the tag rewritten": added(
+        "hv1",
+        f"table=0,priority=300,actions=mod_vlan_vid:0,resubmit(,98)\n"
+        f"table=98,vlan_tci=0x1000/0x1fff,actions=output:{BLUE}",
     ),
 }
 
