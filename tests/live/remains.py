@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 KINDS = ("pid", "net", "mnt")
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def namespaces_of(pid):
@@ -47,21 +48,67 @@ def below(pid):
     return found
 
 
+def born(pid):
+    """Return when a process began, by CLOCK_BOOTTIME, or None if it is gone or a zombie."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if told[0] in "ZX" else int(told[19]) * TICK_S
+
+
+def now():
+    """Return the time on the clock of `born`."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def survivors(namespaces, killed_at):
-    """Return the processes in *namespaces* that are older than *killed_at* (CLOCK_BOOTTIME).
+    """Return the processes in *namespaces* that are not younger than *killed_at*.
 
     The kernel gives a namespace's number away again once it is gone: a younger process is somebody else's.
     """
-    ticks = os.sysconf("SC_CLK_TCK")
     found = []
     for pid in living():
-        try:
-            born = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]) / ticks
-        except OSError:
-            continue
-        if born <= killed_at and namespaces_of(pid) & namespaces:
+        began = born(pid)
+        if began is not None and began <= killed_at and namespaces_of(pid) & namespaces:
             found.append(pid)
     return found
+
+
+class Traces:
+    """What was seen of a lab below one process: processes, and namespaces that are not ours."""
+
+    def __init__(self, pid):
+        self.processes, self.namespaces = set(), set()
+        self._pid = pid
+        self._home = namespaces_of(os.getpid()) | namespaces_of(pid)
+        self._ended_at = None
+
+    def look(self):
+        """Remember what there is now, and return the pids, that of the first one first."""
+        pids = below(self._pid)
+        for pid in pids:
+            self.processes.add((pid, born(pid)))
+            self.namespaces |= namespaces_of(pid) - self._home
+        return pids
+
+    def ended(self):
+        """From now on nothing of it may begin: it is about to be killed, or has been seen to end."""
+        self._ended_at = now()
+
+    def left(self):
+        """Return the pids of what is left of it."""
+        known = {pid for pid, began in self.processes if began is not None and born(pid) == began}
+        return sorted(known | set(survivors(self.namespaces, self._ended_at)))
+
+    def assert_gone(self, limit_s=20.0):
+        """Wait until nothing is left; return how many milliseconds after its end that was."""
+        assert self.processes, "the test saw no process of the lab"
+        deadline = time.monotonic() + limit_s
+        while left := self.left():
+            assert time.monotonic() < deadline, f"left: {[(p, command_line(p)) for p in left]}"
+            os.sched_yield()
+        return (now() - self._ended_at) * 1000
 
 
 def command_line(pid):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import remains
-from remains import until
+from remains import Traces
 
 VICTIM = Path(__file__).parent / "victim.py"
 STEPS = 14  # lines that the victim prints before its first window
@@ -26,7 +26,7 @@ class Victim:
             [sys.executable, VICTIM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.said = []
-        self.seen = set()
+        self.traces = Traces(self.process.pid)
 
     def listen(self, lines):
         """Read so many lines, and remember every process that there is meanwhile."""
@@ -35,11 +35,7 @@ class Victim:
             if not line:
                 break
             self.said.append(json.loads(line))
-            self.look()
-
-    def look(self):
-        for pid in remains.below(self.process.pid)[1:]:
-            self.seen |= remains.namespaces_of(pid) - remains.namespaces_of(os.getpid())
+            self.traces.look()
 
     def find(self, words):
         """Return the pids below the victim whose command line has *words*."""
@@ -51,17 +47,19 @@ class Victim:
         watchdog.start()
         self.said += [json.loads(line) for line in self.process.stdout]
         self.process.wait()
+        self.traces.ended()
         watchdog.cancel()
         errors = [line["error"] for line in self.said if "error" in line]
         return self.process.returncode, errors
 
+    def kill(self):
+        self.traces.ended()
+        self.process.kill()
+        self.process.wait()
+
     def assert_nothing_is_left(self):
-        assert self.seen, "the test saw no namespace of the lab"
-
-        def gone():
-            return not any(remains.namespaces_of(p) & self.seen for p in remains.living())
-
-        until(gone, "a process lives in a namespace of the lab")
+        assert self.traces.namespaces, "the test saw no namespace of the lab"
+        self.traces.assert_gone()
         assert remains.visible() <= self.before | {"link lo"}
 
 
@@ -70,8 +68,7 @@ def victim():
     victim = Victim()
     yield victim
     if victim.process.poll() is None:
-        victim.process.kill()
-        victim.process.wait()
+        victim.kill()
     victim.process.stdin.close()
     victim.process.stdout.close()
 
@@ -87,8 +84,7 @@ def test_a_lab_that_ends_well_leaves_nothing(victim):
 @pytest.mark.parametrize("moment", random.Random(2).sample(range(2, STEPS + 8), 10))
 def test_killing_the_command_leaves_nothing(victim, moment):
     victim.listen(moment)
-    victim.process.kill()
-    victim.process.wait()
+    victim.kill()
     victim.assert_nothing_is_left()
 
 
@@ -118,7 +114,7 @@ def test_killing_a_child_is_reported_by_name_and_leaves_nothing(victim, what):
 def test_killing_any_child_while_the_lab_starts_leaves_nothing(victim, seed):
     dice = random.Random(seed)
     victim.listen(dice.randrange(2, STEPS))
-    children = [p for p in victim.find("") if remains.namespaces_of(p) & victim.seen]
+    children = [p for p in victim.find("") if remains.namespaces_of(p) & victim.traces.namespaces]
     os.kill(dice.choice(sorted(children)), signal.SIGKILL)
     status, errors = victim.finish()
     assert status == 6

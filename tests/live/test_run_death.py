@@ -9,15 +9,14 @@ import threading
 
 import pytest
 import remains
-from remains import until
+from remains import Traces, until
 
 
 class Run:
-    """One `sdn-lab run overlap --backend mininet`, and every namespace seen below it."""
+    """One `sdn-lab run overlap --backend mininet`, and what was seen of it."""
 
     def __init__(self):
         self.before = remains.visible()
-        self.seen = set()
         self._lines = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sdn_lab", "run", "overlap", "--backend", "mininet"],
@@ -28,16 +27,13 @@ class Run:
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self._home = remains.namespaces_of(os.getpid())
+        self.traces = Traces(self.process.pid)
 
     def _read(self):
         self._lines.extend(self.process.stdout)
 
     def children(self, words=""):
-        pids = remains.below(self.process.pid)[1:]
-        for pid in pids:
-            self.seen |= remains.namespaces_of(pid) - self._home
-        return [p for p in pids if words in remains.command_line(p)]
+        return [p for p in self.traces.look()[1:] if words in remains.command_line(p)]
 
     def let_it_run(self, seconds):
         """Watch it for a while; it must not end by itself."""
@@ -51,13 +47,17 @@ class Run:
         self._reader.join()
         self.process.stdout.close()
         watchdog.cancel()
-        return self.process.wait(), "".join(self._lines)
+        status = self.process.wait()
+        self.traces.ended()
+        return status, "".join(self._lines)
+
+    def kill(self):
+        self.traces.ended()
+        self.process.kill()
+        self.process.wait()
 
     def assert_nothing_is_left(self):
-        def gone():
-            return not any(remains.namespaces_of(p) & self.seen for p in remains.living())
-
-        until(gone, "a process lives in a namespace of the lab")
+        self.traces.assert_gone()
         assert remains.visible() <= self.before
 
 
@@ -73,8 +73,7 @@ def run():
 def test_killing_the_command_at_a_random_moment_leaves_nothing(run, seed):
     until(lambda: run.children("backends.mininet.daemon"), "the lab did not begin", 30)
     run.let_it_run(random.Random(seed).uniform(0, 3))
-    run.process.kill()
-    run.process.wait()
+    run.kill()
     run.assert_nothing_is_left()
 
 

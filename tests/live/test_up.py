@@ -7,18 +7,15 @@ import random
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import remains
+from killing import COMMAND, kill_at_random, tell
 from remains import until
 from scapy.utils import PcapNgReader
 
 from sdn_lab.resident.address import names
 from sdn_lab.resident.client import Conversation
-from sdn_lab.resident.gone import Family
-
-COMMAND = sys.executable, "-m", "sdn_lab"
 
 
 def say(*words, stdin="", timeout=120):
@@ -122,17 +119,6 @@ def test_the_shell_reads_a_script(lab):
     assert "red/vm1 -> red/vm2 red/vm3 X" in out
 
 
-def test_two_labs_of_one_scenario_live_side_by_side(lab):
-    other = f"{lab}-2"
-    assert say("up", "overlap", "--backend", "mininet", "--name", other)[0] == 0
-    try:
-        assert say("check", "--name", lab)[0] == 0
-        assert say("check", "--name", other)[0] == 0
-    finally:
-        assert say("down", "--name", other)[0] == 0
-    assert say("exec", "--name", lab, "red/vm1", "--", "ping", "-c", "1", "10.0.0.13")[0] == 0
-
-
 def test_a_lab_in_which_something_died_says_so_until_it_is_taken_down(lab):
     with Conversation(lab) as asked:
         below = remains.below(asked.pid)
@@ -157,64 +143,15 @@ def test_a_switch_that_died_is_put_right_and_check_holds_again(lab):
     assert code == 0, out + err
 
 
-class Watched:
-    """A lab, and every namespace seen below its resident."""
-
-    def __init__(self, pid):
-        self.seen = set()
-        self._home = remains.namespaces_of(os.getpid())
-        self.pid = pid
-
-    def look(self):
-        for pid in remains.below(self.pid):
-            self.seen |= remains.namespaces_of(pid) - self._home
-
-    def assert_nothing_is_left(self, killed_at):
-        until(
-            lambda: not remains.survivors(self.seen, killed_at), "a process lives in a namespace of the lab"
-        )
+@pytest.fixture(scope="module")
+def killed():
+    killed = []
+    yield killed
+    if killed:
+        tell("root", killed)
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("SDN_LAB_KILLS", "6"))))
-def test_kill_9_of_the_resident_at_any_moment_leaves_nothing(name, seed):
-    """While it comes up, while it is checked, while something runs in it."""
-    dice = random.Random(seed)
-    argv = [*COMMAND, "up", "overlap", "--backend", "mininet", "--name", name]
-    up = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    pid = until(lambda: _resident(name), "the lab did not begin", 30)
-    lab = Watched(pid)
-    if seed % 3:
-        assert up.wait(60) == 0
-        words = ["check"] if seed % 3 == 1 else ["exec", "red/vm1", "--", "ping", "10.0.0.13"]
-        busy = subprocess.Popen(
-            [*COMMAND, words[0], "--name", name, *words[1:]],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    else:
-        busy = up
-    deadline = time.monotonic() + dice.uniform(0.2, 3)
-    while time.monotonic() < deadline and busy.poll() is None:
-        lab.look()
-    with Family(pid) as family:
-        killed_at = time.clock_gettime(time.CLOCK_BOOTTIME)
-        os.kill(pid, signal.SIGKILL)
-        assert family.wait(20)
-    assert busy.wait(20) != 0
-    up.wait(20)
-    lab.assert_nothing_is_left(killed_at)
+def test_kill_9_of_the_resident_at_any_moment_leaves_nothing(name, seed, killed):
+    killed.append(kill_at_random(name, seed))
     assert name not in names()
-
-
-def _resident(name):
-    if name not in names():
-        return None
-    with Conversation(name) as asked:
-        return asked.pid
-
-
-def test_who_looks_for_survivors_finds_a_process_that_was_there_before_and_none_that_came_after():
-    now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    here = remains.namespaces_of(os.getpid())
-    assert os.getpid() in remains.survivors(here, now)
-    assert os.getpid() not in remains.survivors(here, 0.0)
