@@ -10,6 +10,8 @@
 #   make faults        negative controls: with its guard taken away, every attack arrives
 #   make drift         200 random edits of one flow entry on each backend: found, named, reverted
 #   make changes       100 changes of a lab under probes on each backend: what both scenarios deny never passes
+#   make kills         kill -9 of 50 labs at random moments, root's and an ordinary user's: nothing is left; of a
+#                      lab's controller 20 times and its switches 5 times, under packets: none opens
 #   make notebooks     run the notebooks from top to bottom, on the simulator
 #   make bench         wall time by phase; probes against Mininet's pingAll
 
@@ -28,7 +30,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Tests start the command hundreds of times: each start would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo lab test check lint unit live conformance differential faults drift changes notebooks bench system ryu clean
+.PHONY: demo lab test check lint unit live conformance differential faults drift changes kills notebooks bench system ryu clean
 
 demo: $(VENV)/.run
 	$(BIN)/sdn-lab run $(SCENARIO)
@@ -66,6 +68,10 @@ drift: $(VENV)/.test system
 changes: $(VENV)/.test system
 	env SDN_LAB_CHANGES=$(or $(CHANGES),100) $(BIN)/pytest -q -s tests/unit/lab/test_apply_under_probes.py
 	$(SUDO) env SDN_LAB_CHANGES=$(or $(CHANGES),100) $(BIN)/pytest -q -s tests/live/test_apply.py
+
+kills: $(VENV)/.test system
+	$(SUDO) env SDN_LAB_KILLS=$(or $(KILLS),50) $(BIN)/pytest -q -s -k kill_9 tests/live/test_up.py tests/live/test_up_ordinary.py
+	$(SUDO) env SDN_LAB_DEATHS=$(or $(DEATHS),20) $(BIN)/pytest -q -s tests/live/test_mend.py
 
 notebooks: $(VENV)/.test
 	$(BIN)/pytest -q -n 2 tests/notebooks

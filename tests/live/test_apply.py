@@ -1,7 +1,6 @@
 """A lab on Open vSwitch is changed while packets are sent: what both scenarios deny never arrives.
 
-A thread sends windows of frames through the exchange for as long as the changes take.  What is allowed
-throughout may be lost meanwhile; how much is printed, and how fast it went.
+What is allowed throughout may be lost meanwhile; how much is printed, and how fast it went.
 """
 
 from __future__ import annotations
@@ -9,12 +8,12 @@ from __future__ import annotations
 import os
 import statistics
 import sys
-import threading
 import time
-from typing import Self
 
 import pytest
+from orders import of_pair
 from services import TRY, said, service
+from siege import Siege
 
 from sdn_lab.lab import Lab, Options
 from sdn_lab.model.diagnostic import LabError
@@ -22,7 +21,6 @@ from sdn_lab.model.observation import Window
 from tests.unit.lab.probing import SYN, Kind, Pair, Tally, approval, frame, move, rule
 
 CHANGES = int(os.environ.get("SDN_LAB_CHANGES", "20"))  # `make changes` asks for 100
-WINDOW = 256
 
 KEEP = """
 import socket, sys
@@ -45,42 +43,6 @@ for line in sys.stdin:
 """
 
 
-class Prober:
-    """Sends a pair's packets from a thread of its own, and counts."""
-
-    def __init__(self, lab: Lab, pair: Pair) -> None:
-        self.tally, self.seconds = Tally(pair), 0.0
-        self._lab, self._ending = lab, threading.Event()
-        self._failure: LabError | None = None
-        self._thread = threading.Thread(target=self._run, name="prober")
-
-    def __enter__(self) -> Self:
-        self._began = time.monotonic()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-        self.seconds = time.monotonic() - self._began
-        rest = self._lab.backend.exchange(Window(injections=(), timeout_ms=200))
-        self.tally.see(rest.captures)
-        assert self._failure is None, self._failure
-
-    @property
-    def rate(self) -> float:
-        """Packets a second."""
-        return sum(self.tally.sent.values()) / self.seconds
-
-    def _run(self) -> None:
-        try:
-            while not self._ending.is_set():
-                window = Window(injections=self.tally.injections(WINDOW), timeout_ms=20)
-                self.tally.see(self._lab.backend.exchange(window).captures)
-        except LabError as error:
-            self._failure = error
-
-
 def arriving(lab: Lab, pair: Pair, kinds: tuple[Kind, ...]) -> int:
     """How many of *kinds*, sent once each, arrive where they should."""
     tally = Tally(pair)
@@ -98,20 +60,20 @@ def test_while_it_changes_nothing_passes_that_both_scenarios_deny(made, times, c
     pair = made()
     spent = []
     with Lab(pair.one, Options(backend="mininet", methods=("graph",))) as lab:
-        with Prober(lab, pair) as prober:
+        with Siege(lab, of_pair(pair)) as siege:
             for _ in range(times):
                 for scenario in (pair.other, pair.one):
                     applied = lab.apply(scenario)
                     spent.append(applied.total_ms)
-                    assert prober.tally.leaks == []
-        assert prober.tally.leaks == []
+                    siege.assert_closed()
+        siege.assert_closed()
+        assert siege.rate > 1000
         assert arriving(lab, pair, pair.allowed) == len(pair.allowed)
         assert lab.check().status == "holds"
-    assert prober.tally.of_denied() > 1000
     with capsys.disabled():
         sys.stdout.write(
             f"\n{pair.name}, {len(spent)} times on Open vSwitch, {statistics.median(spent):.0f} ms (median), "
-            f"{max(spent):.0f} ms (most), {prober.rate:.0f} packets a second: {prober.tally}\n"
+            f"{max(spent):.0f} ms (most)\n{siege}\n"
         )
 
 
