@@ -34,6 +34,7 @@ def _ct(run: Run, packet: Packet, action: Ct, place: Place) -> None:
     for setter in action.exec_:
         value, mask = masked[setter.field]
         masked[setter.field] = (value & ~setter.mask | setter.value & setter.mask, mask | setter.mask)
+    run.tracked += 1
     packet.ct = run.tracker.track(
         frame,
         found,

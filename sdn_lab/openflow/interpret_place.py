@@ -15,9 +15,11 @@ class StopTable(Exception):  # noqa: N818 - control flow
 class Place(NamedTuple):
     """The entry that an action belongs to; *action_set* is the packet's at that moment.
 
-    *entry* is None in a packet-out and in an action set, whose entries are forgotten.
+    *entry* is None in a packet-out; in an action set it is the first one that the packet met, whoever
+    wrote the action.  *in_set*: in an action set or a bucket.
     """
 
     action_set: list[Action]
     table_id: int = 0
     entry: FlowEntry | None = None
+    in_set: bool = False

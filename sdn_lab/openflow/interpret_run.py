@@ -30,10 +30,20 @@ from sdn_lab.openflow.match import Match
 
 MAX_DEPTH = 64
 MAX_RESUBMITS = 4096
+MAX_RECIRCULATIONS = 6
+MAX_LOOKUPS = 2 * MAX_RESUBMITS
+
+VOID = "too many resubmits: nothing is sent"
+VOID_TRACKED = "too many resubmits after ct(): Open vSwitch would not have tracked the packet"
+TOO_MUCH = "recirculated without end: not followed, nothing is sent"
 
 
 class _TooDeep(Exception):  # noqa: N818 - control flow, not an error that anybody sees
     """Resubmits without end: the whole run is void."""
+
+
+class _TooMuch(Exception):  # noqa: N818
+    """Recirculation multiplies resubmits: the switch would be busy for seconds, and we as well."""
 
 
 class Run:
@@ -54,27 +64,33 @@ class Run:
         self._packet_ins: list[PacketIn] = []
         self._path: list[Taken] = []
         self._notes: list[str] = []
-        self._depth = self._lookups = self._recirculations = 0
+        self._depth = self._lookups = self._all_lookups = self._recirculations = 0
+        self.tracked = 0  # how often the tracker was asked
 
     # -- what a run is asked for
 
     def pipeline(self, packet: Packet, table_id: int = 0) -> Result:
         """Process from *table_id* on."""
-        try:
+        with self._voidable():
             self.restart(packet, table_id, [])
-        except _TooDeep:
-            return Result(path=tuple(self._path), notes=("too many resubmits: nothing is sent",))
         return self._result()
 
     def actions(self, packet: Packet, actions: Iterable[Action]) -> Result:
         """Execute the action list of a packet-out."""
-        try:
+        with self._voidable(), suppress(StopTable):
             self.perform(packet, actions, Place([]))
-        except _TooDeep:
-            return Result(path=tuple(self._path), notes=("too many resubmits: nothing is sent",))
-        except StopTable:
-            pass
         return self._result()
+
+    @contextmanager
+    def _voidable(self) -> Iterator[None]:
+        """Take back all of it where it goes on without end."""
+        try:
+            yield
+        except (_TooDeep, _TooMuch) as reason:
+            self._emissions.clear()
+            self._packet_ins.clear()
+            done = VOID_TRACKED if self.tracked else VOID
+            self._notes = [done if isinstance(reason, _TooDeep) else TOO_MUCH]
 
     def _result(self) -> Result:
         return Result(
@@ -94,36 +110,59 @@ class Run:
     def perform_set(self, packet: Packet, listed: Sequence[Action], place: Place) -> None:
         """Execute an action set or a bucket: in OpenFlow's order."""
         with suppress(StopTable):
-            self.perform(packet, in_order(listed), place)
+            self.perform(packet, in_order(listed), place._replace(in_set=True))
 
     def restart(self, packet: Packet, table_id: int, action_set: list[Action]) -> None:
         """Run a pipeline of its own from *table_id*, its action set included."""
-        self.enter(packet, table_id, action_set, packet.fields["in_port"])
-        self.perform_set(packet, action_set, Place([]))
+        first = self.enter(packet, table_id, action_set, packet.fields["in_port"])
+        self.perform_set(packet, action_set, Place([], table_id, first))
 
     def recirculate(self, packet: Packet, table_id: int, action_set: list[Action]) -> None:
-        """Run a pipeline of its own on what came out of the tracker."""
-        with self.deeper():
-            self._recirculations += 1
-            self.restart(packet, table_id, action_set)
-            self._recirculations -= 1
+        """Run a pipeline of its own on what came out of the tracker.
 
-    def enter(self, packet: Packet, table_id: int, action_set: list[Action], in_port: int) -> None:
-        """Look up in *table_id*, and on from there by goto, until there is none."""
+        Open vSwitch starts anew here: with its own count of resubmits, too many of which void this
+        part alone.  Its datapath recirculates a packet six times at most, and drops it then.
+        """
+        if self._recirculations >= MAX_RECIRCULATIONS:
+            return
+        depth, lookups = self._depth, self._lookups
+        sent, told, tracked = len(self._emissions), len(self._packet_ins), self.tracked
+        self._depth = self._lookups = 0
+        self._recirculations += 1
+        try:
+            self.restart(packet, table_id, action_set)
+        except _TooDeep:
+            del self._emissions[sent:], self._packet_ins[told:]
+            if self.tracked != tracked:
+                self.note(VOID_TRACKED)
+        finally:
+            self._recirculations -= 1
+            self._depth, self._lookups = depth, lookups
+
+    def enter(
+        self, packet: Packet, table_id: int, action_set: list[Action], in_port: int
+    ) -> FlowEntry | None:
+        """Look up in *table_id*, and on from there by goto, until there is none; return the first entry."""
+        first: FlowEntry | None = None
         with self.deeper():
             following: int | None = table_id
             while following is not None:
                 self._lookups += 1
+                self._all_lookups += 1
                 if self._lookups > MAX_RESUBMITS:
                     raise _TooDeep
+                if self._all_lookups > MAX_LOOKUPS:
+                    raise _TooMuch
                 entry = self._find(packet, following, in_port)
                 if entry is None:
-                    return
+                    break
+                first = first or entry
                 try:
                     following = self._instructions(packet, entry, action_set)
                 except StopTable:
-                    return
+                    break
                 in_port = packet.fields["in_port"]
+        return first
 
     @contextmanager
     def deeper(self) -> Iterator[None]:
@@ -142,8 +181,18 @@ class Run:
     def packet_in(self, packet: Packet, max_len: int, place: Place) -> None:
         """Send to the controller."""
         entry, held = place.entry, packet.fields
-        miss = entry is not None and entry.priority == 0 and entry.match == Match()
-        names = ("in_port", "metadata", "tun_id", "tun_src", "tun_dst", "ct_state", "ct_zone", "ct_mark")
+        miss = entry is not None and not place.in_set and entry.priority == 0 and entry.match == Match()
+        names = (
+            "in_port",
+            "metadata",
+            "tun_id",
+            "tun_src",
+            "tun_dst",
+            "ct_state",
+            "ct_zone",
+            "ct_mark",
+            "ct_label",
+        )
         registers = tuple(f"reg{n}" for n in range(16))
         self._packet_ins.append(
             PacketIn(

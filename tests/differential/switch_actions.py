@@ -1,0 +1,56 @@
+"""Actions that the switch suite draws beyond those of `random_tables`: a function and a row each.
+
+A drawer gets the drawing, the match that the entry has, and the entry's table (-1: an action set or a
+bucket); it returns an action that Open vSwitch takes there, or None.  To have a new action compared with
+real Open vSwitch: write its drawer, add its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sdn_lab.openflow.action import CONTROLLER, Action, Ct, CtClear, Output, SetField, Subfield
+from sdn_lab.openflow.fields import FIELDS
+from sdn_lab.openflow.match import Match
+
+from .random_tables import TABLES, Drawing
+
+Drawer = Callable[[Drawing, Match, int], Action | None]
+
+
+def _family(match: Match) -> int | None:
+    return match.exact("eth_type")
+
+
+def _controller(drawing: Drawing, _match: Match, _within: int) -> Action:
+    return Output(of_port=CONTROLLER, max_len=drawing.rng.choice((0xFFFF, 0xFFFF, 128, 64)))
+
+
+def _ct_exec(drawing: Drawing) -> tuple[SetField, ...]:
+    rng, setters = drawing.rng, []
+    for name in rng.sample(("ct_mark", "ct_label"), rng.choice((0, 1, 1, 2))):
+        row = FIELDS[name]
+        start = rng.randrange(row.bits - 8)
+        mask = rng.choice((row.full_mask, 0xFF << start))
+        setters.append(SetField(field=name, value=rng.getrandbits(row.bits) & mask, mask=mask))
+    return tuple(setters)
+
+
+def _ct(drawing: Drawing, match: Match, within: int) -> Action | None:
+    rng = drawing.rng
+    if within < 0 or not drawing.ct or _family(match) not in (0x0800, 0x86DD):
+        return None
+    if rng.random() < 0.1:
+        return CtClear()
+    commit = rng.random() < 0.5
+    zone = rng.choice((0, 1, 1, 2, 2, Subfield(field="reg0", start=0, bits=16)))
+    return Ct(
+        commit=commit,
+        force=commit and rng.random() < 0.15,
+        table=rng.choice((None, *range(within + 1, TABLES), *range(within + 1, TABLES))),
+        zone=zone,
+        exec_=_ct_exec(drawing) if commit else (),
+    )
+
+
+DRAWERS: tuple[Drawer, ...] = (_controller, _ct, _ct)
