@@ -19,20 +19,27 @@ CONTROLLERS = int(os.environ.get("SDN_LAB_DEATHS", "3"))  # `make kills` asks fo
 SWITCHES = -(-CONTROLLERS // 4)
 
 
+def mending():
+    return Lab(protected(), Options(backend="mininet", methods=("graph", "drift"), mend=True))
+
+
 @pytest.fixture(scope="module")
 def lab():
     """One lab, in which one thing after the other dies."""
-    options = Options(backend="mininet", methods=("graph", "drift"), mend=True)
-    with Lab(protected(), options) as running:
+    with mending() as running:
         yield running
 
 
-def kill(lab, what):
-    """Kill a process of the lab, by the name under which its daemon owns it."""
-    pid = lab.backend.processes()[what]
-    child = lab.backend.spawn_on("hv1", ["kill", "-9", str(pid)])
-    child.stdout.read()
+def do(lab, hypervisor, *argv):
+    child = lab.backend.spawn_on(hypervisor, argv)
+    said = child.stdout.read() + child.last_words()
     child.kill()
+    assert said == ""
+
+
+def kill(lab, what, signal="KILL"):
+    """Signal a process of the lab, by the name under which its daemon owns it."""
+    do(lab, "hv1", "kill", f"-{signal}", str(lab.backend.processes()[what]))
 
 
 def works(lab, number):
@@ -101,6 +108,19 @@ def test_a_database_that_is_killed_is_restarted_with_all_it_held(lab):
     mended, _ = break_and_mend(lab, ["ovsdb-server of hv1"], restarted)
 
     assert [m.what for m in mended] == ["ovsdb-server of hv1 was ended by SIGKILL"]
+
+
+def test_a_switch_that_would_open_while_it_restarts_is_found():
+    """The control: it finds in its database neither controller nor fail mode, and forwards by itself."""
+    forget = "ovs-vsctl", "--no-wait", "del-controller", "br-int", "--", "del-fail-mode", "br-int"
+    switch = "ovs-vswitchd of hv1"
+    with mending() as lab, Siege(lab, kinds(lab.scenario)) as siege:
+        kill(lab, switch, "STOP")
+        do(lab, "hv1", *forget)
+        siege.assert_closed()
+        kill(lab, switch)
+        with pytest.raises(AssertionError, match="arrived at port:"):
+            siege.until(lambda: False, "an open switch was not noticed")
 
 
 def dies(lab, what):
