@@ -7,8 +7,9 @@ are here.  A backend's tests add what only they can do: kill, stop, attach what 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from sdn_lab.compiler import compile_scenario
 from sdn_lab.lab import Lab
@@ -38,6 +39,7 @@ tenants:
       vm1: {{network: app, hypervisor: hv1, ip: 10.0.0.11, mac: "02:00:00:00:00:11", groups: [web]}}
       vm3: {{network: app, hypervisor: hv2, ip: 10.0.0.13, mac: "02:00:00:00:00:13", groups: [web]}}
       vm4: {{network: app, hypervisor: hv2, ip: 10.0.0.14, mac: "02:00:00:00:00:14"}}
+      vm5: {{network: app, hypervisor: hv1, ip: 10.0.0.15, mac: "02:00:00:00:00:15"}}
 {red}
   blue:
     networks: {{app: {{cidr: 10.0.0.0/24}}}}
@@ -93,7 +95,8 @@ tenants:
 
 # -- packets
 
-WAIT_MS = 200  # for what may arrive late; the simulator waits for nothing
+WAIT_MS, TRIES = 2000, 5
+NOWHERE: Mapping[str, Callable[[bytes], None]] = MappingProxyType({})
 _serial = itertools.count(1)
 
 
@@ -117,28 +120,42 @@ class Packet:
         return packet.ethernet(self.src.mac, self.dst.mac, 0x0800, packet.ipv4(*ends, proto, segment))
 
 
-def sent(lab: Lab, *packets: Packet, pilot: tuple[str, str] = ("red/vm1", "red/vm3")) -> list[list[str]]:
+def sent(
+    lab: Lab,
+    *packets: Packet,
+    pilot: tuple[str, str] = ("red/vm1", "red/vm3"),
+    outside: Mapping[str, Callable[[bytes], None]] = NOWHERE,
+) -> list[list[str]]:
     """Send packets; say for each at which ports it arrived, as often as it did.
 
-    A *pilot* goes with them from port to port.  If it does not arrive, or frames were lost, nothing is said.
+    *outside* sends what does not come from an instance.  A *pilot* goes with them from port to port: while it
+    does not arrive, or frames are lost, nothing is said, and they are sent again.
     """
     a, b = (lab.scenario.port(path) for path in pilot)
     reply = packet.ethernet(a.mac, b.mac, 0x0806, packet.arp(2, a.mac, a.ips[0], b.mac, b.ips[0]))
-    nonces = [NONCE_MAGIC + b"\xaf" + next(_serial).to_bytes(8) for _ in range(len(packets) + 1)]
-    frames = [(p.at or p.src.path, p.frame(n)) for p, n in zip(packets, nonces, strict=False)]
-    frames.append((a.path, reply + nonces[-1]))
-    seen = lab.backend.exchange(
-        Window(
-            injections=tuple(Injection(point=_at(name), frame=frame) for name, frame in frames),
-            timeout_ms=WAIT_MS,
+    if outside:
+        lab.backend.exchange(Window(injections=(), timeout_ms=0))  # from now on all that is seen counts
+    for _ in range(TRIES):
+        nonces = [NONCE_MAGIC + b"\xaf" + next(_serial).to_bytes(8) for _ in range(len(packets) + 1)]
+        frames = [(p.at or p.src.path, p.frame(n)) for p, n in zip(packets, nonces, strict=False)]
+        for name, frame in frames:
+            if name in outside:
+                outside[name](frame)
+        frames = [*(f for f in frames if f[0] not in outside), (a.path, reply + nonces[-1])]
+        seen = lab.backend.exchange(
+            Window(
+                injections=tuple(Injection(point=_at(name), frame=frame) for name, frame in frames),
+                markers=((_at(b.path), nonces[-1]),),
+                timeout_ms=WAIT_MS,
+            )
         )
-    )
-    arrived = [
-        [c.point.name for c in seen.captures if c.point.kind is PointKind.PORT and nonce in c.frame]
-        for nonce in nonces
-    ]
-    assert (arrived.pop(), seen.lost) == ([b.path], 0), "the apparatus does not work"
-    return arrived
+        arrived = [
+            [c.point.name for c in seen.captures if c.point.kind is PointKind.PORT and nonce in c.frame]
+            for nonce in nonces
+        ]
+        if b.path in arrived.pop() and not seen.lost:
+            return arrived
+    raise AssertionError(f"the apparatus does not work: {len(seen.missing)} missing, {seen.lost} lost")
 
 
 def _at(name: str) -> WatchPoint:
@@ -146,23 +163,26 @@ def _at(name: str) -> WatchPoint:
 
 
 class Flow:
-    """A connection of red/vm4 to red/vm1, made of frames.  vm4 admits nothing but answers."""
+    """A connection of *client* to red/vm1, made of frames.  The client admits nothing but answers.
 
-    def __init__(self, lab: Lab) -> None:
+    red/vm4 is on another hypervisor, red/vm5 on the same.
+    """
+
+    def __init__(self, lab: Lab, client: str = "red/vm4") -> None:
         self._lab = lab
-        server, client = lab.scenario.port("red/vm1"), lab.scenario.port("red/vm4")
+        server, caller = lab.scenario.port("red/vm1"), lab.scenario.port(client)
         sport = 30000 + next(_serial)
-        self._there = Packet(src=client, dst=server, sport=sport, dport=80)
-        self._back = Packet(src=server, dst=client, sport=80, dport=sport, flags=ACK)
+        self._there = Packet(src=caller, dst=server, sport=sport, dport=80)
+        self._back = Packet(src=server, dst=caller, sport=80, dport=sport, flags=ACK)
         assert not self.goes_on()
         assert sent(lab, self._there) == [["red/vm1"]]
-        assert sent(lab, replace(self._back, flags=SYN | ACK)) == [["red/vm4"]]
+        assert sent(lab, replace(self._back, flags=SYN | ACK)) == [[client]]
         assert self.goes_on()
 
     def goes_on(self) -> bool:
-        """Say whether its next packets arrive, both ways; the one to vm4 passes as established or not."""
+        """Say whether its next packets arrive, both ways; the client's passes as established only."""
         arrived = sent(self._lab, self._back, replace(self._there, flags=ACK))
-        return arrived == [["red/vm4"], ["red/vm1"]]
+        return arrived == [[self._there.src.path], ["red/vm1"]]
 
 
 def conversation(lab: Lab) -> Packet:
@@ -290,4 +310,21 @@ def spoofs(lab: Lab, at: str) -> Sequence[Packet]:
     return [
         Packet(src=me, dst=lab.scenario.port(peer), sport=40000 + next(_serial), dport=80, at=at)
         for peer in ("red/vm1", "red/vm3")
+    ]
+
+
+def denied(lab: Lab, closed: str = "red/vm4") -> list[Packet]:
+    """New traffic that nobody may get: refused by a group, another tenant's, a stranger's, for everybody.
+
+    *closed* is a port that admits nothing.
+    """
+    one, two, four = (lab.scenario.port(path) for path in ("red/vm1", "red/vm2", closed))
+    stranger = replace(one, mac="02:00:00:00:00:99")
+    everybody = replace(two, mac="ff:ff:ff:ff:ff:ff")
+    return [
+        Packet(src=one, dst=two, sport=8000, dport=22),
+        Packet(src=one, dst=four, sport=8001, dport=80),
+        Packet(src=one, dst=two, sport=8002, dport=80, at="blue/vm1"),
+        Packet(src=stranger, dst=two, sport=8003, dport=80),
+        Packet(src=one, dst=everybody, sport=8004, dport=80),
     ]

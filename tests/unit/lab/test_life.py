@@ -25,6 +25,7 @@ from tests.unit.lab.lives import (
     Packet,
     conversation,
     crosswise,
+    denied,
     entries_kept,
     locations,
     old_numbers,
@@ -186,19 +187,6 @@ def test_life_04_a_copy_for_the_old_place_is_found(lab):
 
 
 # -- LIFE-05: the controller is gone
-
-
-def denied(lab: Lab) -> list[Packet]:
-    """New traffic that nobody may get: refused by a group, another tenant's, and a stranger's frame."""
-    one, two, four = (lab.scenario.port(f"red/{name}") for name in ("vm1", "vm2", "vm4"))
-    stranger = replace(one, mac="02:00:00:00:00:99")
-    return [
-        Packet(src=one, dst=two, sport=8000, dport=22),
-        Packet(src=one, dst=four, sport=8001, dport=80),
-        Packet(src=one, dst=two, sport=8002, dport=80, at="blue/vm1"),
-        Packet(src=stranger, dst=two, sport=8003, dport=80),
-        Packet(src=one, dst=replace(two, mac="ff:ff:ff:ff:ff:ff"), sport=8004, dport=80),
-    ]
 
 
 def test_life_05_with_the_controller_gone_for_long_flows_go_on_and_nothing_opens(lab):
