@@ -1,5 +1,7 @@
 """A lab on Open vSwitch is changed while packets are sent: what both scenarios deny never arrives.
 
+Rows LIFE-02 (a rule, an approval) and LIFE-04 (a move); their controls are in `test_life.py`.
+
 What is allowed throughout may be lost meanwhile; how much is printed, and how fast it went.
 """
 

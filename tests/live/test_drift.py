@@ -1,5 +1,7 @@
 """On real Open vSwitch: whatever somebody with a shell on a hypervisor changes is found, named and reverted.
 
+Row LIFE-12; `test_life.py` has the edit that nobody looks for.
+
 ``SDN_LAB_EDITS=200`` (as `make drift` sets it) tries more of the random edits.
 """
 

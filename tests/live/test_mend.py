@@ -1,4 +1,7 @@
-"""What dies in a lab that lives on is put right, and in no moment of it does anything open."""
+"""What dies in a lab that lives on is put right, and in no moment of it does anything open.
+
+Rows LIFE-05 (the controller) and LIFE-07 (the switch); `test_life.py` has what else may become of them.
+"""
 
 import os
 import re

@@ -1,5 +1,7 @@
 """Between any two flow-mods of many changes, no packet passes that both scenarios deny: on the simulator.
 
+Rows LIFE-02 and LIFE-04.
+
 Probes are sent after each flow-mod that a switch has done, while it holds what is half-way.  What is allowed
 throughout may be lost meanwhile; how much is printed.
 """

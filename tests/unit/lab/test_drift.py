@@ -1,5 +1,7 @@
 """Whatever is not as it was built is found, named in the scenario's words, and put right when asked.
 
+Row LIFE-12.
+
 ``SDN_LAB_EDITS=200`` (as `make drift` sets it) tries more of the random edits.
 """
 

@@ -1,4 +1,4 @@
-"""A controller that dies in a lab that lives on is started again, and the lab is what it was."""
+"""A controller that dies in a lab that lives on is started again, and the lab is what it was: row LIFE-05."""
 
 from __future__ import annotations
 
