@@ -3,7 +3,8 @@
 What
 ----
 `examine` checks every `Need` and returns findings for a person; `require` raises ApparatusError, one
-sentence, for the first need of a backend that is not met.  Nothing is changed, nothing installed.
+sentence, for the first need of a backend that is not met.  Nothing is installed; nothing is changed, but
+that a kernel loads a module of its own when it is asked whether it has it.
 
 Where it sits
 -------------
@@ -23,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdn_lab import genetlink
 from sdn_lab.model.diagnostic import ApparatusError, SdnLabError
 from sdn_lab.process import run
 
@@ -44,7 +46,8 @@ class Need:
     """Something that a machine may lack.
 
     *check* returns what was found (a version, or a word), or None if it is missing.  *backends* need
-    it (``ryu`` is the framework, no backend).  *missing* is a sentence; *remedy* what to do.
+    it; ``ryu``, the framework, and ``system``, the kernel's datapath, are none, and have needs too.
+    *missing* is a sentence; *remedy* what to do.
     """
 
     name: str
@@ -140,6 +143,13 @@ def _tun() -> str | None:
     return str(_TUN) if os.access(_TUN, os.R_OK | os.W_OK) else None
 
 
+def _kernel_datapath() -> str | None:
+    try:
+        return "answers" if genetlink.speaks("ovs_datapath") else None
+    except OSError:
+        return None
+
+
 def _namespaces() -> str | None:
     wanted = ("mnt", "pid", "net", "ipc", "uts")
     return ", ".join(wanted) if all((_PROC_NS / name).exists() for name in wanted) else None
@@ -226,6 +236,14 @@ NEEDS: tuple[Need, ...] = (
     ),
     _tool("bash", "the shells of Mininet's nodes", "bash"),
     _tool("ip", "interfaces and addresses", "iproute2", "-V"),
+    Need(
+        name="openvswitch",
+        what_for="the kernel's own datapath (--datapath system, not measured)",
+        missing="this kernel has no openvswitch module, which --datapath system needs",
+        remedy="modprobe openvswitch, or leave --datapath away: Open vSwitch forwards by itself then",
+        check=_kernel_datapath,
+        backends=("system",),
+    ),
     Need(
         name="Ryu 4.34",
         what_for="the controller framework that os-ken continues (--ryu ryu)",

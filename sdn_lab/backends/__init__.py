@@ -16,10 +16,15 @@ BACKENDS: Mapping[str, str] = {
     "sim": "sdn_lab.backends.sim.lab:SimBackend",
     "mininet": "sdn_lab.backends.mininet.backend:MininetBackend",
 }
+DATAPATHS: Mapping[str, tuple[str, ...]] = {"mininet": ("netdev", "system")}
+"""Of the backends that have a choice: between what.  Its class takes the name; the first is the default."""
 
 
-def load_backend(name: str) -> Backend:
-    """Return the backend of this name.  Raises InputError, or ApparatusError if it cannot be imported."""
+def load_backend(name: str, datapath: str | None = None) -> Backend:
+    """Return the backend of this name.  Raises InputError, or ApparatusError if it cannot be imported.
+
+    *datapath*: what forwards, where the backend has a choice.
+    """
     if name not in BACKENDS:
         raise InputError(
             (
@@ -30,9 +35,28 @@ def load_backend(name: str) -> Backend:
                 ),
             )
         )
+    check_datapath(name, datapath)
     module, _, factory = BACKENDS[name].partition(":")
     try:
-        made: Backend = getattr(import_module(module), factory)()
+        backend = getattr(import_module(module), factory)
+        made: Backend = backend() if datapath is None else backend(datapath)
     except ImportError as fault:
         raise ApparatusError(f"the backend {name} needs what is not installed: {fault}") from fault
     return made
+
+
+def check_datapath(name: str, datapath: str | None) -> None:
+    """Raise InputError if the backend of this name cannot forward by *datapath*."""
+    choice = DATAPATHS.get(name, ())
+    if datapath is not None and datapath not in choice:
+        has = f"has {' and '.join(choice)}" if choice else "has one of its own, and no choice"
+        raise InputError(
+            (
+                Diagnostic(
+                    code="BCK002",
+                    what=f"the backend {name} has no datapath '{datapath}'",
+                    why=f"it {has}",
+                    fix="netdev and system are Open vSwitch's: use them with --backend mininet",
+                ),
+            )
+        )

@@ -29,6 +29,7 @@ def up(words: argparse.Namespace) -> int:
     scenario = load_scenario(words.scenario, words.settings)
     options = lab.Options(
         backend=words.backend,
+        datapath=words.datapath,
         seed=words.seed,
         controller=_from_anywhere(words.controller or "overlay"),
         flows=words.flows and words.flows.resolve(),

@@ -26,6 +26,7 @@ def run(words: argparse.Namespace) -> int:
     papers.prepare(words.report)
     options = lab.Options(
         backend=words.backend,
+        datapath=words.datapath,
         methods=words.methods,
         seed=words.seed,
         controller=words.controller or "overlay",

@@ -39,6 +39,10 @@ class Judgement:
         self._digests: dict[str, dict[str, str]] = {}
         self._information: tuple[str, ...] = ()
 
+    def remark(self, text: str) -> None:
+        """Have the report say something that changes no verdict."""
+        self._information += (text,)
+
     def report(self, error: str = "") -> Report:
         """Add up what is known."""
         lab, options = self._lab, self._options
@@ -147,5 +151,6 @@ def _write_pcaps(verdicts: Sequence[Verdict], folder: Path) -> None:
 
 def _where(versions: dict[str, str]) -> str:
     if "Open vSwitch" in versions:
-        return f"Open vSwitch {versions['Open vSwitch']}, userspace datapath"
+        kind = versions["datapath"].partition(" ")[0]
+        return f"Open vSwitch {versions['Open vSwitch']}, {kind} datapath"
     return f"the sdn_lab {__version__} simulator"

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from sdn_lab import __version__
-from sdn_lab.backends import load_backend
+from sdn_lab.backends import check_datapath, load_backend
 from sdn_lab.compiler import compile_scenario
 from sdn_lab.contracts import Progress, RunningLab
 from sdn_lab.control.apps import REPLAY
@@ -32,7 +32,7 @@ from sdn_lab.lab import drift
 from sdn_lab.lab.apply import Applied, apply
 from sdn_lab.lab.drift import Reverted
 from sdn_lab.lab.judge import Judgement
-from sdn_lab.lab.mend import Mender
+from sdn_lab.lab.mend import Controlled, Mender
 from sdn_lab.lab.options import Options, silent
 from sdn_lab.lab.timing import Phases
 from sdn_lab.model.assignment import Assignment, assign
@@ -69,6 +69,7 @@ class Lab:
             else read_program(flows, self.assignment)
         )
         self.app = self.options.controller if flows is None else REPLAY
+        check_datapath(self.options.backend, self.options.datapath)
         find_app(self.app)  # an app that does not exist is bad usage: said before anything is built
         self.phases = Phases(progress)
         self.versions: dict[str, str] = {}
@@ -93,7 +94,7 @@ class Lab:
         with self.phases.phase("claims"):
             self._claims = self._derive()
         with self.phases.phase("start"):
-            self.backend = load_backend(self.options.backend).start(
+            self.backend = load_backend(self.options.backend, self.options.datapath).start(
                 self.scenario, self.assignment, seed=self.options.seed, progress=self.phases.progress
             )
         self.backend.__enter__()
@@ -130,12 +131,20 @@ class Lab:
             raise LabError(f"{self.closed}; the lab is closed until a scenario is applied")
         phases = Phases(self.phases.progress)
         judgement = Judgement(self, phases, options)
-        restarted = len(self.backend.mended()) if self._mender is not None else 0
+        if self._mender is None:
+            judgement.judge()
+            return judgement.report()
+        restarted, controlled = len(self.backend.mended()), Controlled(self, self._mender)
         judgement.judge()
-        died = self.backend.mended()[restarted:] if self._mender is not None else ()
-        return judgement.report(
-            "".join(f"{m.what} while it was checked, and was restarted" for m in died[:1])
-        )
+        died = [
+            f"{m.what} while it was checked, and was restarted" for m in self.backend.mended()[restarted:]
+        ]
+        lost = controlled.lost()
+        if lost and self.steady:
+            judgement.remark(f"{lost}: no packet leans on it, the datapaths' entries stay")
+        elif lost:
+            died.append(f"{lost}: what was not delivered then proves nothing")
+        return judgement.report("".join(died[:1]))
 
     @property
     def mended(self) -> Sequence[Mended]:

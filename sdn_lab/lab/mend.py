@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 CONFIRM_MS = 60_000
 _TRIES = 5
 _NOTICE_S = 1.0
+_AWAY = "the controller, or a datapath's connection to it, was lost while the lab was checked"
 
 
 class Mender:
@@ -46,6 +47,8 @@ class Mender:
         self._lab = lab
         self._woken = threading.Event()
         self._ending = False
+        self.alarms = 0
+        """How often the controller died, or a datapath left it."""
         self._mended: list[Mended] = []
         self._restarted = 0  # of the backend's, how many are in ours
         self._thread = threading.Thread(target=self._run, name="mender", daemon=True)
@@ -63,6 +66,7 @@ class Mender:
 
     def notice(self) -> None:
         """Look after the lab now.  The controller calls it, and must not be kept waiting."""
+        self.alarms += 1
         self._woken.set()
 
     def mended(self) -> Sequence[Mended]:
@@ -110,3 +114,27 @@ class Mender:
         except LabError:
             if not controller.died_within(_NOTICE_S):
                 raise
+
+
+class Controlled:
+    """Whether the controller was there from now on: what it does to packets is a part of what is judged.
+
+    A controller that pushes leaves its entries to the datapaths, and no packet waits for it.  One that
+    answers packets is needed by every packet that it has not answered before; while it is away a leak may be
+    closed through which others would pass, and the markers still arrive.
+    """
+
+    def __init__(self, lab: Lab, mender: Mender) -> None:
+        self._lab, self._mender = lab, mender
+        self._alarms, self._whole = mender.alarms, lab.controller.whole()
+
+    def lost(self) -> str:
+        """Say that the controller was away, in words for a report; empty if it never was.
+
+        Raises LabError if it cannot be put right.
+        """
+        controller = self._lab.controller
+        if not self._lab.steady:
+            controller.settle()  # who has died a moment ago is known to have then
+        away = not self._whole or self._mender.alarms != self._alarms or not controller.whole()
+        return _AWAY if away else ""

@@ -18,10 +18,12 @@ def silent(what: str, done: int, total: int) -> None:
 class Options:
     """How to run.  *flows* is a folder of ``<hypervisor>.flows`` to load instead of compiling.
 
+    *datapath*: what forwards, of the backends that have a choice (`backends.DATAPATHS`); None: the usual one.
     *mend*: put right what dies, instead of failing.  *ryu*: the controller framework, ``os-ken`` or ``ryu``.
     """
 
     backend: str = "sim"
+    datapath: str | None = None
     methods: tuple[str, ...] = METHODS
     seed: int = 0
     controller: str = DEFAULT

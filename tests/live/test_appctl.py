@@ -3,6 +3,7 @@
 import pytest
 from remains import until
 
+from sdn_lab.backends.mininet.kernel_datapath import lost_upcalls
 from sdn_lab.lab import Lab, Options
 from sdn_lab.scenario import find, load
 
@@ -46,3 +47,9 @@ def test_a_daemon_that_was_restarted_is_found_again(lab, daemon):
     assert said(lab.spawn_on("hv1", ["sh", "-c", kill])) == (0, "")
     until(lambda: len(lab.mended()) > before, "it was not restarted", 30)
     assert appctl(lab, "-t", daemon, "version")[1].startswith(f"{daemon} (Open vSwitch)")
+
+
+def test_what_a_datapath_lost_can_be_read(lab):
+    """The words are those of the kernel's datapath too, which this machine may not have."""
+    status, shown = appctl(lab, "dpctl/show")
+    assert (status, lost_upcalls(shown)) == (0, 0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sdn_lab.backends.mininet import kernel_datapath
 from sdn_lab.backends.mininet.lab import MininetLab
-from sdn_lab.backends.mininet.plan import plan
+from sdn_lab.backends.mininet.plan import USERSPACE, plan
 from sdn_lab.contracts import Progress
 from sdn_lab.doctor import require
 from sdn_lab.model.assignment import Assignment
@@ -11,9 +12,12 @@ from sdn_lab.model.intent import Scenario
 
 
 class MininetBackend:
-    """Real Open vSwitch under Mininet.  Needs root."""
+    """Real Open vSwitch under Mininet.  *datapath*: ``netdev`` or ``system``, as ovs-vsctl calls them."""
 
     name = "mininet"
+
+    def __init__(self, datapath: str = USERSPACE) -> None:
+        self._datapath = datapath
 
     def start(
         self,
@@ -25,7 +29,9 @@ class MininetBackend:
     ) -> MininetLab:
         """Build the lab.  Raises ApparatusError in one sentence, or LabError."""
         require("mininet")
-        wanted = plan(scenario, assignment)
+        if self._datapath == kernel_datapath.TYPE:
+            require("system")
+        wanted = plan(scenario, assignment, datapath=self._datapath)
         lab = MininetLab(scenario, assignment, wanted)
         lab.build(wanted, progress)
         return lab

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sdn_lab.backends.mininet import kernel_datapath
 from sdn_lab.backends.mininet.hearing import deafen
 from sdn_lab.backends.mininet.namespaces import inside, sysctl
 from sdn_lab.backends.mininet.nodes import Hypervisor, Instance, Wiring
@@ -93,7 +94,10 @@ def build(plan: Plan, watch: Watch, progress: Callable[[str, int, int], None]) -
 def know_peers(us: PlannedHypervisor, built: Built) -> None:
     """Tell a tunnel endpoint all the others.  Open vSwitch forgets them after a while."""
     peers = {h.vtep.partition("/")[0]: h.vtep_mac for h in built.plan.hypervisors if h != us}
-    built.switches[us.name].know_peers(peers)
+    if built.plan.datapath == kernel_datapath.TYPE:
+        built.hypervisors[us.name].configure(list(kernel_datapath.neighbours(PHYSICAL, peers)))
+    else:
+        built.switches[us.name].know_peers(peers)
 
 
 def _hypervisor(planned: PlannedHypervisor, built: Built, watch: Watch, wiring: Wiring) -> Hypervisor:

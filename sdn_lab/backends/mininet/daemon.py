@@ -39,6 +39,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any, NoReturn
 
+from sdn_lab.backends.mininet import kernel_datapath
 from sdn_lab.backends.mininet.build import THREADS, Built, build, know_peers
 from sdn_lab.backends.mininet.change import change
 from sdn_lab.backends.mininet.connecting import connect
@@ -285,7 +286,9 @@ class _Daemon:
     def versions(self, _request: Mapping[str, Any]) -> Reply:
         """Say what forwards."""
         told = next(iter(self._lab().switches.values())).ofctl("--version").splitlines()[0].split()[-1]
-        return {"Open vSwitch": told, "datapath": "userspace (netdev)", "Linux": platform.release()}, []
+        kernels = self._lab().plan.datapath == kernel_datapath.TYPE
+        forwards = kernel_datapath.NAME if kernels else "userspace (netdev)"
+        return {"Open vSwitch": told, "datapath": forwards, "Linux": platform.release()}, []
 
     def processes(self, _request: Mapping[str, Any]) -> Reply:
         """Name every process that the lab needs, with its pid here."""

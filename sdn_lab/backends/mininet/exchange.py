@@ -35,14 +35,16 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TypeVar
 
+from sdn_lab.backends.mininet import kernel_datapath
 from sdn_lab.backends.mininet.backlog import Backlog
 from sdn_lab.backends.mininet.build import MANAGEMENT_INTERFACE, Built
 from sdn_lab.backends.mininet.datapath_sockets import DatapathSockets
 from sdn_lab.backends.mininet.idle import all_threads_sleep
+from sdn_lab.backends.mininet.kernel_datapath import KernelDatapath
 from sdn_lab.backends.mininet.namespaces import inside
 from sdn_lab.backends.mininet.ovs import INTEGRATION, NIC, PHYSICAL
 from sdn_lab.backends.mininet.packet_ins import PacketIns, is_openflow
-from sdn_lab.backends.mininet.plan import PlannedHypervisor, PlannedInstance
+from sdn_lab.backends.mininet.plan import ENCAPSULATION_L4_PORT, Plan, PlannedHypervisor, PlannedInstance
 from sdn_lab.backends.mininet.taps import Tap
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.observation import NONCE_MAGIC, Capture, Captured, PointKind, WatchPoint, Window
@@ -70,7 +72,7 @@ class Exchange:
         self._mouths: dict[WatchPoint, Tap] = {}
         self._ears: dict[int, _Ear] = {}
         self._poll = select.epoll()
-        self._datapath = DatapathSockets(built.switch_pids)
+        self._datapath = _datapath_of(built)
         self._backlog = Backlog()
         self._wires = built.wires
         self._controllers: set[int] = set()
@@ -105,7 +107,8 @@ class Exchange:
         host = WatchPoint(kind=PointKind.MANAGEMENT, name=planned.name)
         told = WatchPoint(kind=PointKind.PACKET_IN, name=planned.name)
         with inside(built.hypervisors[planned.name].pid):
-            local = [self._listen(Tap(bridge), _with_nonce(host)) for bridge in (INTEGRATION, PHYSICAL)]
+            meanings = {INTEGRATION: _with_nonce(host), PHYSICAL: _at_tunnel_end(built.plan, planned, host)}
+            local = [self._listen(Tap(bridge), meaning) for bridge, meaning in meanings.items()]
         packet_ins = PacketIns(built.switches[planned.name].management(INTEGRATION))
         self._bridges[planned.name] = [*local, self._listen(packet_ins, _with_nonce(told))]
 
@@ -249,6 +252,23 @@ def _everything(point: WatchPoint) -> Callable[[bytes], Capture | None]:
 
 def _with_nonce(point: WatchPoint) -> Callable[[bytes], Capture | None]:
     return lambda frame: Capture(point=point, frame=frame) if NONCE_MAGIC in frame else None
+
+
+def _datapath_of(built: Built) -> DatapathSockets | KernelDatapath:
+    if built.plan.datapath == kernel_datapath.TYPE:
+        return KernelDatapath(built.switches.values(), built.switch_pids)
+    return DatapathSockets(built.switch_pids)
+
+
+def _at_tunnel_end(plan: Plan, us: PlannedHypervisor, point: WatchPoint) -> Callable[[bytes], Capture | None]:
+    """Where the kernel ends tunnels, their packets pass br-phy's LOCAL port, and mean nothing at the host."""
+    rest = _with_nonce(point)
+    if plan.datapath != kernel_datapath.TYPE:
+        return rest
+    (own,) = kernel_datapath.packed([us.vtep])
+    peers = kernel_datapath.packed(h.vtep for h in plan.hypervisors if h != us)
+    l4_port = ENCAPSULATION_L4_PORT[plan.encap]
+    return lambda frame: None if kernel_datapath.is_tunnel(frame, own, peers, l4_port) else rest(frame)
 
 
 def _but_openflow(one: bytes, other: bytes, point: WatchPoint) -> Callable[[bytes], Capture | None]:

@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import sdn_lab
+from sdn_lab.backends.mininet import kernel_datapath
 from sdn_lab.backends.mininet.dump import snapshot_of
 from sdn_lab.backends.mininet.executed import Executed, find
 from sdn_lab.backends.mininet.listening import Ears
@@ -62,7 +63,7 @@ class MininetLab:
     def __init__(self, scenario: Scenario, assignment: Assignment, planned: Plan) -> None:
         self.controller_host = planned.controller
         self._scenario, self._assignment = scenario, assignment
-        self._planned = planned.instances
+        self._planned, self._datapath = planned.instances, planned.datapath
         self._nodes = fresh_nodes(scenario)
         self._nodes_ever = len(self._nodes)
         self._children: list[LabChild] = []
@@ -193,7 +194,8 @@ class MininetLab:
 
     def remarks(self) -> tuple[str, ...]:
         """Say what of the underlay is not as written."""
-        return tuple(self._ask("underlay", {"cut": [], "mend": []})[0]["remarks"])
+        remarks = tuple(self._ask("underlay", {"cut": [], "mend": []})[0]["remarks"])
+        return (*remarks, kernel_datapath.REMARK) if self._datapath == kernel_datapath.TYPE else remarks
 
     def change(self, scenario: Scenario, assignment: Assignment) -> None:
         """Let instances go, come and move until they are as in *scenario*."""
@@ -205,7 +207,7 @@ class MininetLab:
         stayed = tuple(port for ports in todo.stayed.values() for port in ports)
         self._scenario = dataclasses.replace(scenario, ports=stayed)  # no more than these, if it fails
         self._nodes = nodes
-        wanted = plan(scenario, assignment, nodes)
+        wanted = plan(scenario, assignment, nodes, datapath=self._datapath)
         if wanted.instances != self._planned:
             self._planned = ()
             self._ask("change", {"plan": wanted.as_json()}, limit_s=_BUILD_S)

@@ -2,8 +2,8 @@
 
 What
 ----
-`OpenVSwitch` starts ``ovsdb-server`` and ``ovs-vswitchd`` (userspace datapath) in the hypervisor's
-namespace, with all their files in a directory of the lab's own /run, and makes
+`OpenVSwitch` starts ``ovsdb-server`` and ``ovs-vswitchd`` in the hypervisor's namespace, with all their files
+in a directory of the lab's own /run, and makes
 
     br-int   the integration bridge: one tunnel port, the instances, a controller later
     br-phy   the physical bridge: the uplink; the tunnel endpoint's address is on its LOCAL port
@@ -42,7 +42,7 @@ from sdn_lab.tls import Identity
 INTEGRATION, PHYSICAL, NIC, TUNNEL = "br-int", "br-phy", "nic", "tun"
 COPIES = ("mirrors", "sflow", "netflow", "ipfix")  # columns of a bridge that send traffic elsewhere
 _ESTABLISHED = "01"  # in /proc/net/tcp, proc(5)
-_SECURE = ("datapath_type=netdev", "fail_mode=secure", "protocols=OpenFlow13")
+_SECURE = ("fail_mode=secure", "protocols=OpenFlow13")
 _OUT_OF_BAND = "other_config:disable-in-band=true"
 _START_S = 15
 _QUIET = ("-vconsole:off", "-vsyslog:off", "-vfile:info")
@@ -117,9 +117,10 @@ class OpenVSwitch:
         self._await(self._control, alive, "ovs-vswitchd")
         mac = f'other_config:hwaddr="{us.vtep_mac}"'
         dpid = f"other_config:datapath-id={us.dpid}"
+        ours = (f"datapath_type={plan.datapath}", *_SECURE, _OUT_OF_BAND)
         self.vsctl(
-            *("--", "add-br", PHYSICAL, "--", "set", "bridge", PHYSICAL, *_SECURE, _OUT_OF_BAND, mac),
-            *("--", "add-br", INTEGRATION, "--", "set", "bridge", INTEGRATION, *_SECURE, _OUT_OF_BAND, dpid),
+            *("--", "add-br", PHYSICAL, "--", "set", "bridge", PHYSICAL, *ours, mac),
+            *("--", "add-br", INTEGRATION, "--", "set", "bridge", INTEGRATION, *ours, dpid),
         )
         vtep = us.vtep.partition("/")[0]
         peers = [h.vtep.partition("/")[0] for h in plan.hypervisors if h != us]

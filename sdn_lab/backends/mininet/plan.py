@@ -29,6 +29,7 @@ from sdn_lab.model.succession import Name, instances
 
 MANAGEMENT_BASE = IPv4Address("172.30.0.1")  # the controller; hypervisor n is base + n
 MANAGEMENT_PREFIX = 16
+USERSPACE = "netdev"  # the datapath of which everything was measured; the other is `kernel_datapath.TYPE`
 ENCAPSULATION_L4_PORT: Mapping[str, int] = {"vxlan": 4789, "geneve": 6081}
 
 
@@ -76,8 +77,9 @@ class PlannedHypervisor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All of a lab."""
+    """All of a lab.  *datapath* is the bridges' type."""
 
+    datapath: str
     encap: str
     underlay_mtu: int
     inner_mtu: int
@@ -123,10 +125,17 @@ def _port_from_json(value: Mapping[str, Any]) -> PlannedPort:
     return PlannedPort(**{**value, "addresses": tuple(value["addresses"]), "routes": routes})
 
 
-def plan(scenario: Scenario, assignment: Assignment, nodes: Mapping[Name, str] | None = None) -> Plan:
+def plan(
+    scenario: Scenario,
+    assignment: Assignment,
+    nodes: Mapping[Name, str] | None = None,
+    *,
+    datapath: str = USERSPACE,
+) -> Plan:
     """Name and number everything that the lab needs; *nodes* names the instances' nodes in a running one."""
     names = sorted(assignment.datapaths)
     return Plan(
+        datapath=datapath,
         encap=scenario.underlay.encap,
         underlay_mtu=scenario.underlay.mtu,
         inner_mtu=scenario.underlay.inner_mtu,

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from sdn_lab.backends.mininet import kernel_datapath
 from sdn_lab.backends.mininet.build import Built, know_peers
 from sdn_lab.backends.mininet.exchange import Exchange
 from sdn_lab.backends.mininet.ovs import INTEGRATION, PHYSICAL
@@ -50,6 +51,8 @@ def _switch(us: PlannedHypervisor, built: Built, watch: Watch, exchange: Exchang
     daemon = switch.restart_switch(watch.check)
     watch.own(f"ovs-vswitchd of {us.name}", daemon)
     built.switch_pids[built.plan.hypervisors.index(us)] = daemon.pid
+    if built.plan.datapath == kernel_datapath.TYPE:
+        switch.control([kernel_datapath.FORGET_ALL])
     restore(switch, us, built.plan, (PHYSICAL,))
     built.hypervisors[us.name].configure(
         [f"address replace {us.vtep} dev {PHYSICAL}", f"link set {PHYSICAL} up", f"link set {INTEGRATION} up"]

@@ -26,6 +26,8 @@ WORDS = {
     "USE001-no-verb": [],
     "USE001-verb": ["fly", "overlap"],
     "USE001-backend": ["run", "overlap", "--backend", "cloud"],
+    "USE001-datapath": ["run", "overlap", "--backend", "mininet", "--datapath", "dpdk"],
+    "BCK002-no-such-datapath": ["run", "overlap", "--datapath", "system"],
     "USE001-link-state": ["link", "hv1", "east", "sideways"],
     "USE001-method": ["run", "overlap", "--methods", "graph,magic"],
     "USE001-report": ["run", "overlap", "--report", "json"],

@@ -19,7 +19,6 @@ def test_a_verb_of_a_later_issue_is_refused_as_not_yet(verb: str, capsys: pytest
     "words",
     [
         ["--gate"],
-        ["--datapath=system"],
         ["--methods", "graph,proof"],
         ["--report", "sarif=x"],
     ],
