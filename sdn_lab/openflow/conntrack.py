@@ -44,7 +44,10 @@ MaskedValue = tuple[int, int]
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One connection in one zone.  *answered*, for all but TCP: a packet of the other direction was seen."""
+    """One connection in one zone.  *answered*, for all but TCP: a packet of the other direction was seen.
+
+    *known*: a tracker has it; once that is false, it stays so.
+    """
 
     key: Key
     expires_ns: int
@@ -52,6 +55,15 @@ class Connection:
     answered: bool = False
     mark: int = 0
     label: int = 0
+    known: bool = True
+
+    def prolong(self, now_ns: int) -> None:
+        """Put off its end: a packet of it was seen."""
+        if self.tcp is not None:
+            timeout_ms = self.tcp.timeout_ms
+        else:
+            timeout_ms = _ANSWERED_MS if self.answered else _FIRST_MS
+        self.expires_ns = now_ns + timeout_ms * 1_000_000
 
 
 @dataclass(slots=True)
@@ -115,6 +127,8 @@ class Tracker:
 
     def flush(self, zone: int | None = None) -> None:
         """Forget every connection, or those of one zone."""
+        for key, connection in self._by_key.items():
+            connection.known &= zone is not None and key.zone != zone
         self._by_key = {k: c for k, c in self._by_key.items() if zone is not None and k.zone != zone}
 
     def connections(self, now_ns: int = 0) -> tuple[Connection, ...]:
@@ -129,6 +143,7 @@ class Tracker:
         return connection
 
     def _forget(self, connection: Connection) -> None:
+        connection.known = False
         for key in (connection.key, connection.key.reversed()):
             if self._by_key.get(key) is connection:
                 del self._by_key[key]
@@ -178,7 +193,7 @@ class Tracker:
         connection = Connection(key, now_ns)
         if segment is not None:
             connection.tcp = TcpState.opened_by(segment)
-        _prolong(connection, now_ns)
+        connection.prolong(now_ns)
         self._by_key[key] = self._by_key[key.reversed()] = connection
         return PacketState(NEW, connection=connection)
 
@@ -188,21 +203,13 @@ def _update(frame: bytes, found: Dissection, connection: Connection, *, reply: b
     if connection.tcp is not None:
         update = connection.tcp.update(Segment.read(frame[found.l4_start : found.end]), reply=reply)
         if update is not Update.INVALID:
-            _prolong(connection, now_ns)
+            connection.prolong(now_ns)
         return update
     if reply:
         connection.answered = True
     update = Update.VALID if connection.answered else Update.VALID_NEW
-    _prolong(connection, now_ns)
+    connection.prolong(now_ns)
     return update
-
-
-def _prolong(connection: Connection, now_ns: int) -> None:
-    if connection.tcp is not None:
-        timeout_ms = connection.tcp.timeout_ms
-    else:
-        timeout_ms = _ANSWERED_MS if connection.answered else _FIRST_MS
-    connection.expires_ns = now_ns + timeout_ms * 1_000_000
 
 
 def _exec(after: PacketState, mark: MaskedValue, label: MaskedValue) -> PacketState:

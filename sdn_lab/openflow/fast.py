@@ -77,14 +77,19 @@ class Cache:
 
     def quickly(self, program: Program, frame: bytes, now_ns: int, *, traced: bool = False) -> Result:
         """Process a frame for which there is a program."""
-        flight = Flight(self.pipeline.tracker, now_ns, len(frame), self, path=[] if traced else None)
-        program.run(flight, frame, PacketState())
+        flight = self.fly(program, frame, now_ns, traced=traced)
         return Result(
             emissions=tuple(flight.emissions),
             packet_ins=tuple(flight.packet_ins),
             path=tuple(flight.taken if flight.path is None else flight.path),
             notes=tuple(dict.fromkeys(flight.notes)),
         )
+
+    def fly(self, program: Program, frame: bytes, now_ns: int, *, traced: bool = False) -> Flight:
+        """Do a program; return all that came of it."""
+        flight = Flight(self.pipeline.tracker, now_ns, len(frame), self, path=[] if traced else None)
+        program.follow(flight, frame)
+        return flight
 
     def settle(self) -> Iterator[Program]:
         """Give the programs that were used since the last time; their counters start again behind each."""

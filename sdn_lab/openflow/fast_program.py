@@ -26,6 +26,7 @@ from sdn_lab.openflow import packet_rewrite
 from sdn_lab.openflow.action import Action
 from sdn_lab.openflow.conntrack import PacketState
 from sdn_lab.openflow.fast_layout import HEAD, Layout
+from sdn_lab.openflow.fast_track import Shortcut
 from sdn_lab.openflow.interpret_result import Emission, PacketIn, Taken, Tunnel
 from sdn_lab.openflow.packet_parse import dissect
 
@@ -163,12 +164,12 @@ class Track:
     zone: int
     how: Mapping[str, Any]
     onwards: Onwards | None = None
+    short: Shortcut | None = None
 
     def run(self, flight: Flight, scratch: Scratch) -> None:
         frame = self.shown.of(scratch)
-        found = dissect(frame)
         before = scratch.states[self.before] if self.before >= 0 else PacketState()
-        after = flight.tracker.track(frame, found, before, self.zone, now_ns=flight.now_ns, **self.how)
+        after = self.ask(flight, frame, int.from_bytes(frame[:HEAD], "little"), before)
         scratch.states.append(after)
         onwards = self.onwards
         if onwards is None:
@@ -180,13 +181,31 @@ class Track:
         else:
             program.run(flight, frame, after.copy())
 
+    def ask(self, flight: Flight, frame: bytes, head: int, before: PacketState) -> PacketState:
+        """Return the tracker's answer, by the short cut where there is one."""
+        short, held = self.short, before.connection
+        if short is None or (held is not None and held.key.zone == self.zone):
+            return self._track(flight, frame, before)
+        after = short.track(head, frame, flight.now_ns)
+        if after is None:
+            after = self._track(flight, frame, before)
+            short.learn(head, after)
+        return after
+
+    def _track(self, flight: Flight, frame: bytes, before: PacketState) -> PacketState:
+        after: PacketState = flight.tracker.track(
+            frame, dissect(frame), before, self.zone, now_ns=flight.now_ns, **self.how
+        )
+        return after
+
 
 @dataclass(slots=True, eq=False)
 class Program:
     """Operations, the lengths that a packet must have, and what was counted since anybody asked.
 
     *traced* are the operations with the look-ups between them.  *sends* is the whole program where it does
-    nothing but send packets as they came: port and tunnel of each.
+    nothing but send packets as they came: port and tunnel of each.  *hop* is, where it does nothing but send
+    them so through the tracker.
     """
 
     layout: Layout
@@ -197,6 +216,7 @@ class Program:
     packets: int = 0
     octets: int = 0
     used_ns: int = 0
+    hop: Track | None = None
     beyond: int = field(init=False)
     least: int = field(init=False)
     length_at: int = field(init=False)
@@ -205,11 +225,34 @@ class Program:
         self.beyond, self.least = self.layout.beyond, self.layout.least
         self.length_at = self.layout.length_at
 
+    def follow(self, flight: Flight, frame: bytes) -> None:
+        """Do to *frame*, which arrives, what the tables would: `run`, in a loop as long as it only hops."""
+        program, state = self, PacketState()
+        head = int.from_bytes(frame[:HEAD], "little")
+        while (track := program.hop) is not None and (onwards := track.onwards) is not None:
+            program.packets += 1
+            program.octets += flight.octets
+            program.used_ns = flight.now_ns
+            if flight.path is not None:
+                flight.path += program.taken
+            state = track.ask(flight, frame, head, state if track.before >= 0 else PacketState())
+            node = onwards.nodes.get(outcome(state))
+            following = node.find(frame, head) if node is not None else None
+            if following is None:
+                flight.onward.recirculate(flight, track, frame, state)
+                return
+            program = following
+        program.run(flight, frame, state)
+
     def run(self, flight: Flight, frame: bytes, state: PacketState) -> None:
         """Do to *frame* what the tables would."""
         self.packets += 1
         self.octets += flight.octets
         self.used_ns = flight.now_ns
+        if self.sends is not None and flight.path is None:
+            for of_port, tunnel in self.sends:
+                flight.emissions.append(Emission(of_port=of_port, frame=frame, tunnel=tunnel))
+            return
         tagged = self.layout.l3 == 18  # the tag is no part of the versions
         scratch = Scratch(frame, [frame[:12] + frame[16:] if tagged else frame], [state])
         for op in self.ops if flight.path is None else self.traced:
@@ -228,9 +271,10 @@ class Node:
     def __init__(self) -> None:
         self.masks: list[tuple[int, dict[int, Program]]] = []
 
-    def find(self, frame: bytes) -> Program | None:
-        """Return the program for *frame*, or None."""
-        head = int.from_bytes(frame[:HEAD], "little")
+    def find(self, frame: bytes, head: int = -1) -> Program | None:
+        """Return the program for *frame*, or None.  *head* are its first bytes as a number, if known."""
+        if head < 0:
+            head = int.from_bytes(frame[:HEAD], "little")
         for n, (mask, programs) in enumerate(self.masks):
             program = programs.get(head & mask)
             if program is None:

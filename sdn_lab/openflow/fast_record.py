@@ -27,6 +27,7 @@ from sdn_lab.openflow.conntrack import PacketState, Tracker
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions
 from sdn_lab.openflow.fast_lookup import looked_at
 from sdn_lab.openflow.fast_program import Look, Node, Onwards, Op, Program, Send, Tell, Track, outcome
+from sdn_lab.openflow.fast_track import Shortcut
 from sdn_lab.openflow.fast_watch import Recording, Watched
 from sdn_lab.openflow.fields import FIELDS, Domain
 from sdn_lab.openflow.interpret_packet import Packet
@@ -142,9 +143,9 @@ class RecordingRun(Run):
                 recording.spoil("a frame was sent that is not the packet")
             recording.ops.append(Send(packet.shown(), sent.of_port, sent.tunnel))
 
-    def packet_in(self, packet: Packet, max_len: int, place: Place) -> None:
+    def packet_in(self, packet: Packet, *args: Any, **kwargs: Any) -> None:
         before = len(self._packet_ins)
-        super().packet_in(packet, max_len, place)
+        super().packet_in(packet, *args, **kwargs)
         recording = self._of(packet)
         if recording is None or not isinstance(packet, Watched):
             return
@@ -262,10 +263,16 @@ def _program(recording: Recording) -> Program:
     assert recording.layout is not None
     ops: list[Op] = [op for op in recording.ops if not isinstance(op, Look)]
     sends = [(op.of_port, op.tunnel) for op in ops if isinstance(op, Send) and op.shown.version < 0]
+    for op in ops:
+        if isinstance(op, Track) and op.shown.version < 0:
+            op.short = Shortcut.of(recording.layout, op.how)
+    last = recording.ops[-1] if len(ops) == 1 else None  # so that no look-up follows it
+    hop = last if isinstance(last, Track) and last.shown.version < 0 else None
     return Program(
         recording.layout,
         tuple(ops),
         tuple(recording.ops),
         tuple(t for op in recording.ops if isinstance(op, Look) for t in op.taken),
         tuple(sends) if len(sends) == len(ops) else None,
+        hop=hop,
     )
