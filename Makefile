@@ -19,10 +19,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SCENARIO ?= overlap
-# What needs root and the machine to itself, and what does not.
-PRIVILEGED := $(addprefix tests/contracts/test_,backend.py change.py controller.py) tests/live
-ORDINARY := $(filter-out tests/contracts tests/live,$(patsubst %/,%,$(wildcard tests/*/))) \
-	$(filter-out $(PRIVILEGED),$(wildcard tests/contracts/test_*.py))
+# What builds real labs and needs root: a file at a time, or, where processes are killed and what is left of them
+# is counted, alone.  All else is ordinary.
+ALONE := $(addprefix tests/live/test_,death.py mend.py remains.py run_death.py three_labs.py up_ordinary.py)
+REAL := $(addprefix tests/contracts/test_,backend.py change.py controller.py) \
+	$(filter-out $(ALONE),$(wildcard tests/live/test_*.py))
+ORDINARY := $(filter-out tests/__pycache__ tests/contracts tests/live,$(patsubst %/,%,$(wildcard tests/*/))) \
+	$(filter-out $(REAL),$(wildcard tests/contracts/test_*.py))
 # Half of the time a worker waits for other processes: twice as many workers as this has cores.
 WORKERS ?= 4
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -41,7 +44,8 @@ lab: $(VENV)/.test system
 test: $(VENV)/.test system ryu
 	$(MAKE) --no-print-directory lint
 	env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ORDINARY)
-	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q $(PRIVILEGED)
+	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q -n 3 --dist loadfile $(REAL)
+	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q $(ALONE)
 
 check: $(VENV)/.test lint
 	$(BIN)/pytest -q -n 2 tests/unit tests/meta
