@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sdn_lab.openflow.action_labels import LabelAction
 from sdn_lab.openflow.action_ovs import OvsAction
 
 # Reserved ports, OpenFlow 1.3.5 section 7.2.1.
@@ -156,5 +157,6 @@ Action = (
     | Ct
     | CtClear
     | Conjunction
+    | LabelAction
     | OvsAction
 )

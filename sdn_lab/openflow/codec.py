@@ -103,6 +103,8 @@ def instructions(datapath: Any, value: Instructions) -> list[Any]:
     """Return the framework's instructions; none at all for an entry that drops."""
     parser, ofproto = datapath.ofproto_parser, datapath.ofproto
     made = []
+    if value.meter is not None:
+        made.append(parser.OFPInstructionMeter(value.meter))
     if value.apply:
         made.append(parser.OFPInstructionActions(ofproto.OFPIT_APPLY_ACTIONS, actions(datapath, value.apply)))
     if value.clear:
@@ -162,7 +164,7 @@ def read_instructions(datapath: Any, values: Iterable[Any]) -> Instructions:
     ofproto = datapath.ofproto
     apply: tuple[act.Action, ...] = ()
     write: tuple[act.Action, ...] = ()
-    clear, metadata, goto = False, None, None
+    clear, metadata, goto, meter = False, None, None, None
     for value in values:
         name = type(value).__name__
         if name == "OFPInstructionActions" and value.type == ofproto.OFPIT_APPLY_ACTIONS:
@@ -175,9 +177,11 @@ def read_instructions(datapath: Any, values: Iterable[Any]) -> Instructions:
             metadata = (value.metadata, value.metadata_mask)
         elif name == "OFPInstructionGotoTable":
             goto = value.table_id
+        elif name == "OFPInstructionMeter":
+            meter = value.meter_id
         else:
-            raise CodecError(f"instruction {name} is not one of apply, clear, write, metadata, goto")
-    return Instructions(apply=apply, clear=clear, write=write, metadata=metadata, goto=goto)
+            raise CodecError(f"instruction {name} is not one of meter, apply, clear, write, metadata, goto")
+    return Instructions(apply=apply, clear=clear, write=write, metadata=metadata, goto=goto, meter=meter)
 
 
 @cache

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from sdn_lab.openflow import action as act
+from sdn_lab.openflow import action_labels as labels
 from sdn_lab.openflow.codec_field import (
     NUMBERS,
     CodecError,
@@ -103,6 +104,14 @@ _WRITERS: Mapping[type, Callable[[Any, Any], Any]] = {
     act.PushVlan: lambda dp, a: dp.ofproto_parser.OFPActionPushVlan(a.eth_type),
     act.PopVlan: lambda dp, _: dp.ofproto_parser.OFPActionPopVlan(),
     act.DecTtl: lambda dp, _: dp.ofproto_parser.OFPActionDecNwTtl(),
+    labels.PushMpls: lambda dp, a: dp.ofproto_parser.OFPActionPushMpls(a.eth_type),
+    labels.PopMpls: lambda dp, a: dp.ofproto_parser.OFPActionPopMpls(a.eth_type),
+    labels.DecMplsTtl: lambda dp, _: dp.ofproto_parser.OFPActionDecMplsTtl(),
+    labels.CopyTtlOut: lambda dp, _: dp.ofproto_parser.OFPActionCopyTtlOut(),
+    labels.CopyTtlIn: lambda dp, _: dp.ofproto_parser.OFPActionCopyTtlIn(),
+    labels.PushPbb: lambda dp, a: dp.ofproto_parser.OFPActionPushPbb(a.eth_type),
+    labels.PopPbb: lambda dp, _: dp.ofproto_parser.OFPActionPopPbb(),
+    labels.SetQueue: lambda dp, a: dp.ofproto_parser.OFPActionSetQueue(a.queue_id),
     act.Resubmit: _resubmit,
     act.Ct: _ct,
     act.CtClear: lambda dp, _: dp.ofproto_parser.NXActionCTClear(),
@@ -204,6 +213,16 @@ _READERS: Mapping[str, Callable[[Any, Any], act.Action]] = {
     "OFPActionPopVlan": lambda _, __: act.PopVlan(),
     "OFPActionDecNwTtl": lambda _, __: act.DecTtl(),
     "NXActionDecTtl": lambda _, __: act.DecTtl(),
+    "OFPActionPushMpls": lambda _, a: labels.PushMpls(eth_type=a.ethertype),
+    "OFPActionPopMpls": lambda _, a: labels.PopMpls(eth_type=a.ethertype),
+    "OFPActionSetMplsTtl": lambda _, a: act.SetField(field="mpls_ttl", value=a.mpls_ttl, mask=0xFF),
+    "OFPActionDecMplsTtl": lambda _, __: labels.DecMplsTtl(),
+    "OFPActionCopyTtlOut": lambda _, __: labels.CopyTtlOut(),
+    "OFPActionCopyTtlIn": lambda _, __: labels.CopyTtlIn(),
+    "OFPActionPushPbb": lambda _, a: labels.PushPbb(eth_type=a.ethertype),
+    "OFPActionPopPbb": lambda _, __: labels.PopPbb(),
+    "OFPActionSetQueue": lambda _, a: labels.SetQueue(queue_id=a.queue_id),
+    "OFPActionSetNwTtl": lambda _, a: act.SetField(field="nw_ttl", value=a.nw_ttl, mask=0xFF),
     "NXActionResubmit": _read_resubmit,
     "NXActionResubmitTable": _read_resubmit,
     "NXActionCT": _read_ct,

@@ -60,7 +60,7 @@ class CodecError(ValueError):
 def payload(row: Field, value: int) -> bytes:
     """Return *value* as it stands in an OXM."""
     width = (row.bits + 7) // 8
-    return value.to_bytes(4 if width == 3 else width, "big")  # there is no OXM of three bytes
+    return value.to_bytes(4 if row.bits == 20 else width, "big")  # labels of 20 bits take four bytes
 
 
 def oxm(name: str, value: int, mask: int) -> bytes:

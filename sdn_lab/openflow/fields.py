@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sdn_lab.openflow import fields_ovs
+from sdn_lab.openflow import fields_labels, fields_ovs
 from sdn_lab.openflow.field import (
     CT_STATE_BITS,
     ETH_ARP,
@@ -96,6 +96,7 @@ _D = Domain
 _ROWS: tuple[Field, ...] = (
     # beside the packet
     row("in_port", 32, (_B, 0), "in_port", "NXM_OF_IN_PORT", Form.OF_PORT, domain=_D.PIPELINE),
+    *fields_labels.PIPELINE_ROWS,
     row("metadata", 64, (_B, 2), "metadata", "OXM_OF_METADATA", Form.HEX, domain=_D.PIPELINE, maskable=True),
     *(
         row(f"reg{n}", 32, (_N1, n), f"reg{n}", f"NXM_NX_REG{n}", Form.HEX, domain=_D.PIPELINE, maskable=True)
@@ -203,6 +204,7 @@ _ROWS: tuple[Field, ...] = (
     row("arp_tpa", 32, (_B, 23), "arp_tpa", "NXM_OF_ARP_TPA", Form.IPV4, needs=_ARP, maskable=True),
     row("arp_sha", 48, (_B, 24), "arp_sha", "NXM_NX_ARP_SHA", Form.MAC, needs=_ARP, maskable=True),
     row("arp_tha", 48, (_B, 25), "arp_tha", "NXM_NX_ARP_THA", Form.MAC, needs=_ARP, maskable=True),
+    *fields_labels.PACKET_ROWS,
     *fields_ovs.PACKET_ROWS,
 )
 

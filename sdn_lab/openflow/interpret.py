@@ -23,7 +23,8 @@ Invariants
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 from sdn_lab.model.diagnostic import LabError
@@ -36,6 +37,8 @@ from sdn_lab.openflow.interpret_lookup import TableIndex
 from sdn_lab.openflow.interpret_packet import Packet
 from sdn_lab.openflow.interpret_result import Emission, PacketIn, Reason, Result, Taken, Tunnel
 from sdn_lab.openflow.interpret_run import Run
+from sdn_lab.openflow.meter import Policer
+from sdn_lab.openflow.reading import Reading
 
 __all__ = ["Emission", "PacketIn", "Pipeline", "Reason", "Result", "Taken", "Tunnel", "unsupported"]
 
@@ -47,10 +50,18 @@ class Pipeline:
 
     *ports* are the OpenFlow ports that exist and are up, `action.LOCAL` among them if it should be: what is
     sent elsewhere goes nowhere, and FLOOD and ALL mean these.  *tracker* is the hypervisor's;
-    without one, ``ct()`` stops the packet.
+    without one, ``ct()`` stops the packet.  *meters* may change while the pipeline lives.
     """
 
-    def __init__(self, tables: Tables, *, tracker: Tracker | None = None, ports: Collection[int]) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        *,
+        tracker: Tracker | None = None,
+        ports: Collection[int],
+        meters: Mapping[int, Policer] = MappingProxyType({}),
+        reading: Reading = Reading.OPEN_VSWITCH,
+    ) -> None:
         refused = unsupported(tables)
         if refused:
             raise LabError(refused[0])
@@ -61,18 +72,24 @@ class Pipeline:
         self._groups = {group.group_id: group for group in tables.groups}
         self._ports = tuple(sorted(ports))
         self.tracker = tracker
+        self.meters, self.reading = meters, reading
 
     def process(self, frame: bytes, in_port: int, tunnel: Tunnel | None = None, *, now_ns: int = 0) -> Result:
         """Process a frame that arrived at *in_port*; *tunnel* is what its outer header said."""
-        return self.run(now_ns, Run).pipeline(Packet.received(frame, in_port, tunnel))
+        return self.run(now_ns, Run).pipeline(self._packet(frame, in_port, tunnel))
 
     def execute(self, actions: Iterable[Action], frame: bytes, in_port: int, *, now_ns: int = 0) -> Result:
         """Execute the actions of a packet-out; output to ``TABLE`` submits to table 0."""
-        return self.run(now_ns, Run).actions(Packet.received(frame, in_port, None), actions)
+        return self.run(now_ns, Run).actions(self._packet(frame, in_port, None), actions)
 
     def run(self, now_ns: int, kind: type[AnyRun]) -> AnyRun:
         """Return the run for one packet, of a *kind* that may take notes."""
-        return kind(self._tables, self._groups, self._ports, self.tracker, now_ns)
+        made = kind(self._tables, self._groups, self._ports, self.tracker, now_ns)
+        made.meters, made.reading = self.meters, self.reading
+        return made
+
+    def _packet(self, frame: bytes, in_port: int, tunnel: Tunnel | None) -> Packet:
+        return Packet.received(frame, in_port, tunnel, self.reading)
 
 
 def unsupported(tables: Tables) -> tuple[str, ...]:

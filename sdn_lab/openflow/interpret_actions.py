@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sdn_lab.openflow import interpret_ct, interpret_forward, interpret_modify
+from sdn_lab.openflow import interpret_ct, interpret_forward, interpret_labels, interpret_modify
 
 Handler = Callable[..., None]  # (run, packet, action of its kind, place)
 
@@ -17,4 +17,5 @@ HANDLERS: Mapping[type[Any], Handler] = {
     **interpret_modify.HANDLERS,
     **interpret_forward.HANDLERS,
     **interpret_ct.HANDLERS,
+    **interpret_labels.HANDLERS,
 }

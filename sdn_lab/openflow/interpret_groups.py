@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from zlib import crc32
 
+from sdn_lab.openflow import action_labels as labels
 from sdn_lab.openflow.action import (
     Action,
     Ct,
@@ -25,7 +26,20 @@ from sdn_lab.openflow.action import (
 )
 from sdn_lab.openflow.entry import Bucket, Group, GroupType
 
-_SET_ORDER: tuple[tuple[type, ...], ...] = ((PopVlan,), (PushVlan,), (DecTtl,), (SetField, Move))
+_SET_ORDER: tuple[tuple[type, ...], ...] = (
+    (labels.CopyTtlIn,),
+    (PopVlan,),
+    (labels.PopMpls,),
+    (labels.PopPbb,),
+    (labels.PushMpls,),
+    (labels.PushPbb,),
+    (PushVlan,),
+    (labels.CopyTtlOut,),
+    (DecTtl,),
+    (labels.DecMplsTtl,),
+    (SetField, Move),
+    (labels.SetQueue,),
+)
 _SET_LAST: tuple[type, ...] = (GroupAction, Output, Resubmit, Ct)  # not OutputField, in Open vSwitch
 
 

@@ -6,16 +6,23 @@ frame is *not* read again until the tracker recirculates it.  So after `pop_vlan
 
 A field is written only where its prerequisites hold at that moment; otherwise the action does nothing
 (ovs-actions(7), "set_field").
+
+Whatever changes which headers there are (`replace`, `enclose`, a write to `eth_type` or `ip_proto`) has the
+frame read again at once.  Read to the letter, all VLAN tags are known, not only the outermost, and `eth_type`
+is what is behind them.
 """
 
 from __future__ import annotations
 
-from sdn_lab.openflow import packet_rewrite
+from dataclasses import replace
+
+from sdn_lab.openflow import packet_labels, packet_rewrite
 from sdn_lab.openflow.action import Move, SetField, Subfield
 from sdn_lab.openflow.conntrack import PacketState
 from sdn_lab.openflow.fields import ETH_IP, ETH_IPV6, FIELDS, FRAG_LATER, OFPVID_PRESENT, Domain
 from sdn_lab.openflow.interpret_result import Tunnel
-from sdn_lab.openflow.packet_parse import NS, dissect
+from sdn_lab.openflow.packet_parse import NS, Dissection, dissect
+from sdn_lab.openflow.reading import Reading
 
 _REGISTERS = {
     row.name: 0 for row in FIELDS.values() if row.domain is not Domain.PACKET and row.name != "conj_id"
@@ -24,6 +31,8 @@ _MAX_TAGS = 2
 _ETHERNET = ("eth_dst", "eth_src")
 _PIPELINE = frozenset(_REGISTERS)
 _CT_FIELDS = tuple(row.name for row in FIELDS.values() if row.domain is Domain.CONNTRACK)
+_LABELS = frozenset({"mpls_label", "mpls_tc", "mpls_bos", "mpls_ttl", "pbb_isid"})
+_STRUCTURE = frozenset({"eth_type", "ip_proto"})  # a write to these makes other headers of the bytes behind
 _L4_FIELDS = frozenset(
     name for name, row in FIELDS.items() if any(needed == "ip_proto" for needed, _ in row.needs)
 )
@@ -36,38 +45,62 @@ class Packet:
     *behind* are the ports of a first fragment: actions see them, look-ups see 0.
     """
 
-    __slots__ = ("bare", "behind", "ct", "fields", "tags")
+    __slots__ = ("bare", "behind", "ct", "fields", "reading", "tags")
 
-    def __init__(self, frame: bytes, fields: dict[str, int], ct: PacketState) -> None:
+    def __init__(
+        self,
+        frame: bytes,
+        fields: dict[str, int],
+        ct: PacketState,
+        reading: Reading = Reading.OPEN_VSWITCH,
+    ) -> None:
+        self.reading, self.ct = reading, ct
         found = dissect(frame)
-        self.fields = {**found.fields, **fields}
-        self.behind = dict(found.behind)
         self.tags = [frame[12:16]] if found.tagged else []
         self.bare = frame[:12] + frame[16:] if found.tagged else frame
-        self.ct = ct
+        if found.tagged and reading is Reading.LETTER:
+            found = self._take_off_tags(found)
+        self.fields = {**found.fields, **fields}
+        self.behind = dict(found.behind)
+
+    def _take_off_tags(self, found: Dissection) -> Dissection:
+        """Take off the tags behind the outermost; the VLAN fields stay the outermost one's."""
+        outermost = {name: found.fields[name] for name in ("vlan_vid", "vlan_pcp")}
+        found = dissect(self.bare)
+        while found.tagged:
+            self.tags.append(self.bare[12:16])
+            self.bare = self.bare[:12] + self.bare[16:]
+            found = dissect(self.bare)
+        return replace(found, fields={**found.fields, **outermost})
 
     @classmethod
-    def received(cls, frame: bytes, in_port: int, tunnel: Tunnel | None) -> Packet:
+    def received(
+        cls,
+        frame: bytes,
+        in_port: int,
+        tunnel: Tunnel | None,
+        reading: Reading = Reading.OPEN_VSWITCH,
+    ) -> Packet:
         """Return a packet as it enters table 0."""
         start = dict(_REGISTERS)
-        start["in_port"] = in_port
+        start["in_port"] = start["in_phy_port"] = in_port
         if tunnel is not None:
             start.update(tun_id=tunnel.tun_id, tun_src=tunnel.tun_src, tun_dst=tunnel.tun_dst)
-        return cls(frame, start, PacketState())
+        return cls(frame, start, PacketState(), reading)
 
     def copy(self) -> Packet:
         """Return an independent copy."""
         twin = object.__new__(Packet)
         twin.fields, twin.tags, twin.bare = dict(self.fields), list(self.tags), self.bare
         twin.behind = dict(self.behind)
-        twin.ct = self.ct.copy()
+        twin.ct, twin.reading = self.ct.copy(), self.reading
         return twin
 
     def recirculated(self, ct: PacketState) -> Packet:
         """Return the packet behind ``ct(table=...)``: bytes read anew, ct fields filled in."""
         kept = {name: value for name, value in self.fields.items() if name in _PIPELINE}
         kept.update(ct_state=ct.state, ct_zone=ct.zone, ct_mark=ct.mark, ct_label=ct.label)
-        return Packet(self.frame, kept, ct)
+        return Packet(self.frame, kept, ct, self.reading)
 
     @property
     def frame(self) -> bytes:
@@ -95,6 +128,10 @@ class Packet:
         """Write under a mask, where the prerequisites hold."""
         self._write(action.field, action.value, action.mask)
 
+    def write(self, name: str, value: int) -> None:
+        """Write a whole field, where the prerequisites hold."""
+        self._write(name, value, FIELDS[name].full_mask)
+
     def move(self, action: Move) -> None:
         """Copy bits, where the prerequisites of both ends hold."""
         value = self.read(action.source)
@@ -103,10 +140,15 @@ class Packet:
             self._write(action.target.field, value << action.target.start, mask << action.target.start)
 
     def push_vlan(self, eth_type: int) -> bool:
-        """Put a tag with VLAN 0 and priority 0 outside all others.
+        """Put a tag outside all others: a copy of the outermost to the letter, of zeroes in Open vSwitch.
 
         Return False on a third: Open vSwitch knows of two at most, and then loses the innermost.
         """
+        if self.reading is Reading.LETTER:
+            tci = self.tags[0][2:] if self.tags else b"\0\0"
+            self.tags.insert(0, eth_type.to_bytes(2) + tci)
+            self._read_tag()
+            return True
         self.tags.insert(0, eth_type.to_bytes(2) + b"\0\0")
         fits = len(self.tags) <= _MAX_TAGS
         del self.tags[_MAX_TAGS:]
@@ -118,6 +160,24 @@ class Packet:
         if self.tags:
             del self.tags[0]
             self._read_tag()
+
+    def replace(self, bare: bytes) -> None:
+        """Put other bytes in the place of the frame without its tags, and read them."""
+        if bare != self.bare:
+            self.bare = bare
+            self._read_again()
+
+    def enclose(self, frame: bytes) -> None:
+        """Become another frame, which has the present one in it."""
+        self.tags, self.bare = [], frame
+        self._read_again()
+
+    def _read_again(self) -> None:
+        twin = Packet(self.frame, {}, self.ct, self.reading)
+        self.behind, self.tags, self.bare = twin.behind, twin.tags, twin.bare
+        for name in [name for name in self.fields if name not in _PIPELINE]:
+            del self.fields[name]
+        self.fields.update(twin.fields)
 
     def dec_ttl(self) -> bool:
         """Take one off the TTL; return False where the packet must stop instead."""
@@ -151,11 +211,17 @@ class Packet:
         if name in ("vlan_vid", "vlan_pcp"):
             self._write_tag(name, value)
             return
+        if name in _STRUCTURE:
+            self.replace(packet_labels.write_type(self.bare, name, value))
+            return
         held[name] = value
-        if name in _PIPELINE or (name not in _ETHERNET and self._has_no_header()):
+        if name in _PIPELINE or (name not in _ETHERNET and name not in _LABELS and self._has_no_header()):
             return
         try:
-            self.bare = packet_rewrite.rewrite(self.bare, {name: value})
+            if name in _LABELS:
+                self.bare = packet_labels.write_label(self.bare, 14, name, value)
+            else:
+                self.bare = packet_rewrite.rewrite(self.bare, {name: value})
         except ValueError:
             return  # a truncated header: the field changed, there are no bytes for it
         if name == "icmpv6_type" and "nd_target" in held:

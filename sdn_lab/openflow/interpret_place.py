@@ -12,6 +12,10 @@ class StopTable(Exception):  # noqa: N818 - control flow
     """The rest of this entry is not executed (TTL at its end)."""
 
 
+class StopPacket(Exception):  # noqa: N818 - control flow
+    """Nothing more is done with this packet (a meter dropped it)."""
+
+
 class Place(NamedTuple):
     """The entry that an action belongs to; *action_set* is the packet's at that moment.
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 
 from sdn_lab.openflow.action import Action
 from sdn_lab.openflow.conntrack import Tracker
@@ -24,9 +25,11 @@ from sdn_lab.openflow.interpret_actions import HANDLERS
 from sdn_lab.openflow.interpret_groups import in_order
 from sdn_lab.openflow.interpret_lookup import TableIndex
 from sdn_lab.openflow.interpret_packet import Packet
-from sdn_lab.openflow.interpret_place import Place, StopTable
+from sdn_lab.openflow.interpret_place import Place, StopPacket, StopTable
 from sdn_lab.openflow.interpret_result import OVERLAP, Emission, PacketIn, Reason, Result, Taken
 from sdn_lab.openflow.match import Match
+from sdn_lab.openflow.meter import BandType, Policer, remarked
+from sdn_lab.openflow.reading import Reading
 
 MAX_DEPTH = 64
 MAX_RESUBMITS = 4096
@@ -47,7 +50,10 @@ class _TooMuch(Exception):  # noqa: N818
 
 
 class Run:
-    """The state of one run; make one for each packet."""
+    """The state of one run; make one for each packet.  *reading* and *meters* are the pipeline's."""
+
+    reading: Reading = Reading.OPEN_VSWITCH
+    meters: Mapping[int, Policer] = MappingProxyType({})
 
     def __init__(
         self,
@@ -77,7 +83,7 @@ class Run:
 
     def actions(self, packet: Packet, actions: Iterable[Action]) -> Result:
         """Execute the action list of a packet-out."""
-        with self._voidable(), suppress(StopTable):
+        with self._voidable(), suppress(StopTable, StopPacket):
             self.perform(packet, actions, Place([]))
         return self._result()
 
@@ -114,8 +120,9 @@ class Run:
 
     def restart(self, packet: Packet, table_id: int, action_set: list[Action]) -> None:
         """Run a pipeline of its own from *table_id*, its action set included."""
-        first = self.enter(packet, table_id, action_set, packet.fields["in_port"])
-        self.perform_set(packet, action_set, Place([], table_id, first))
+        with suppress(StopPacket):
+            first = self.enter(packet, table_id, action_set, packet.fields["in_port"])
+            self.perform_set(packet, action_set, Place([], table_id, first))
 
     def recirculate(self, packet: Packet, table_id: int, action_set: list[Action]) -> None:
         """Run a pipeline of its own on what came out of the tracker.
@@ -178,8 +185,8 @@ class Run:
         if of_port in self.ports:
             self._emissions.append(Emission(of_port=of_port, frame=packet.frame, tunnel=packet.tunnel))
 
-    def packet_in(self, packet: Packet, max_len: int, place: Place) -> None:
-        """Send to the controller."""
+    def packet_in(self, packet: Packet, max_len: int, place: Place, reason: Reason | None = None) -> None:
+        """Send to the controller; without a *reason*, for the table-miss entry's or an action's."""
         entry, held = place.entry, packet.fields
         miss = entry is not None and not place.in_set and entry.priority == 0 and entry.match == Match()
         names = (
@@ -199,7 +206,7 @@ class Run:
                 frame=packet.frame,
                 in_port=held["in_port"],
                 table_id=place.table_id,
-                reason=Reason.NO_MATCH if miss else Reason.ACTION,
+                reason=reason or (Reason.NO_MATCH if miss else Reason.ACTION),
                 max_len=max_len,
                 cookie=entry.cookie if entry is not None else 0xFFFFFFFFFFFFFFFF,
                 pipeline={name: held[name] for name in names + registers if held[name]},
@@ -225,8 +232,24 @@ class Run:
             self.note(f"table {table_id}: entries of priority {entry.priority} {OVERLAP}")
         return entry
 
+    def _police(self, packet: Packet, meter_id: int) -> None:
+        policer = self.meters.get(meter_id)
+        if policer is None:
+            self.note(f"meter {meter_id} does not exist")
+            return
+        band = policer.police(len(packet.frame), self.now_ns)
+        if band is None:
+            return
+        if band.type is BandType.DROP:
+            raise StopPacket
+        dscp = packet.fields.get("ip_dscp")
+        if dscp is not None:
+            packet.write("ip_dscp", remarked(dscp, band.prec_level))
+
     def _instructions(self, packet: Packet, entry: FlowEntry, action_set: list[Action]) -> int | None:
         todo = entry.instructions
+        if todo.meter is not None:
+            self._police(packet, todo.meter)
         self.perform(packet, todo.apply, Place(action_set, entry.table_id, entry))
         if todo.clear:
             action_set.clear()

@@ -32,6 +32,8 @@ from functools import lru_cache
 from struct import unpack_from
 
 from sdn_lab.openflow.fields import ETH_ARP, ETH_IP, ETH_IPV6, ETH_QINQ, ETH_VLAN, FRAG_ANY, FRAG_LATER
+from sdn_lab.openflow.packet_exthdr import SEEN, extension_headers
+from sdn_lab.openflow.packet_label_fields import LABELLED, read_labels
 
 NO_ETH_TYPE = 0x05FF  # what `eth_type` is on an 802.3 frame that is not LLC/SNAP with an EtherType
 ETH_TYPE_MIN = 0x0600
@@ -100,6 +102,8 @@ def dissect(frame: bytes) -> Dissection:
         _ipv6(frame, found)
     elif eth_type == ETH_ARP:
         _arp(frame, found)
+    elif eth_type in LABELLED:
+        fields.update(read_labels(frame, at, eth_type))
     return found
 
 
@@ -148,6 +152,7 @@ def _ipv4(frame: bytes, found: Dissection) -> None:
 def _ipv6(frame: bytes, found: Dissection) -> None:
     fields, at = found.fields, found.l3
     fields.update(ip_dscp=0, ip_ecn=0, ip_proto=0, nw_ttl=0, ip_frag=0, ipv6_src=0, ipv6_dst=0, ipv6_flabel=0)
+    fields["ipv6_exthdr"] = 0
     held = len(frame) - at
     if held < 40:
         return
@@ -157,6 +162,8 @@ def _ipv6(frame: bytes, found: Dissection) -> None:
     found.end = at + 40 + length
     fields["ipv6_src"] = int.from_bytes(frame[at + 8 : at + 24])
     fields["ipv6_dst"] = int.from_bytes(frame[at + 24 : at + 40])
+    if proto in SEEN:
+        fields["ipv6_exthdr"] = extension_headers(frame, at + 40, found.end, proto)
     walked = walk_extensions(frame, at + 40, found.end, proto)
     if walked is None:
         return

@@ -140,6 +140,13 @@ def _set_ip(data: bytearray, found: Dissection, name: str, value: int) -> None:
             data[at : at + 4] = word.to_bytes(4)
 
 
+def with_pseudo_header(frame: bytes, found: Dissection, old: bytes, new: bytes) -> bytes:
+    """Return *frame*, its transport checksum corrected where *old* in the pseudo-header became *new*."""
+    data = bytearray(frame)
+    _fix_pseudo_header(data, found, old, new)
+    return bytes(data)
+
+
 def _fix_pseudo_header(data: bytearray, found: Dissection, old: bytes, new: bytes) -> None:
     """Correct the transport checksum for an address that changed, where Open vSwitch does.
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from sdn_lab.openflow import registers, text_action_ovs
+from sdn_lab.openflow import registers, text_action_ovs, text_labels
 from sdn_lab.openflow.action import (
     RESERVED,
     Action,
@@ -39,8 +39,7 @@ from sdn_lab.openflow.text_values import Complaint, number, of_port, read_masked
 from sdn_lab.openflow.text_words import NAMES, Word, settable, split, subfield, subfields
 
 _NOT_HERE = frozenset(
-    """meter set_queue push_mpls pop_mpls dec_mpls_ttl set_mpls_label set_mpls_tc set_mpls_ttl write_to
-    debug_recirc debug_slow ct_lb""".split()  # noqa: SIM905
+    "write_to debug_recirc debug_slow ct_lb".split()  # noqa: SIM905
 )
 _ACTION = re.compile(r"([A-Za-z_0-9]+)\s*(?:[:=](.*)|\((.*)\)\s*(?:->(.*))?)?", re.DOTALL)
 _M64 = (1 << 64) - 1
@@ -55,6 +54,7 @@ class _Reading:
     clear: bool = False
     metadata: tuple[int, int] | None = None
     goto: int | None = None
+    meter: int | None = None
 
 
 def read_instructions(text: str, offset: int, complaints: list[Complaint]) -> Instructions:
@@ -73,6 +73,7 @@ def read_instructions(text: str, offset: int, complaints: list[Complaint]) -> In
         write=tuple(found.write),
         metadata=found.metadata,
         goto=found.goto,
+        meter=found.meter,
     )
 
 
@@ -101,6 +102,10 @@ def _instruction(word: Word, found: _Reading, complaints: list[Complaint]) -> No
     name, argument = _parts(word)
     if name == "goto_table":
         found.goto = number(argument, 8, "goto_table")
+    elif name == "meter":
+        if found != _Reading():
+            raise Complaint("FLW006", "meter stands behind an action", "it comes first, and once")
+        found.meter = number(argument, 32, "meter")
     elif name == "clear_actions":
         found.clear = True
     elif name == "write_metadata":
@@ -304,6 +309,7 @@ def _bare(name: str, action: Action) -> Callable[[str], Action]:
 
 READERS: Mapping[str, Callable[[str], Action | Sequence[Action]]] = {
     **text_action_ovs.READERS,
+    **text_labels.READERS,
     "output": _output,
     "set_field": _set_field,
     "load": _load,

@@ -25,9 +25,20 @@ from sdn_lab.openflow.action import (
     SetField,
     Subfield,
 )
+from sdn_lab.openflow.action_labels import (
+    CopyTtlIn,
+    CopyTtlOut,
+    DecMplsTtl,
+    PopMpls,
+    PopPbb,
+    PushMpls,
+    PushPbb,
+    SetQueue,
+)
 from sdn_lab.openflow.entry import Instructions
 from sdn_lab.openflow.fields import FIELDS, Field
 from sdn_lab.openflow.text_action_ovs_write import write_ovs_action
+from sdn_lab.openflow.text_labels import write_label_action
 from sdn_lab.openflow.text_values import SET_NAMES, write_masked, write_of_port
 
 _M64 = (1 << 64) - 1
@@ -35,7 +46,8 @@ _M64 = (1 << 64) - 1
 
 def write_instructions(instructions: Instructions) -> str:
     """Write what stands behind ``actions=``."""
-    words = [write_action(action) for action in instructions.apply]
+    words = [] if instructions.meter is None else [f"meter:{instructions.meter}"]
+    words += [write_action(action) for action in instructions.apply]
     if instructions.clear:
         words.append("clear_actions")
     if instructions.write:
@@ -94,6 +106,17 @@ def write_action(action: Action) -> str:
             return "ct_clear"
         case Conjunction(id=conj_id, clause=clause, n_clauses=n_clauses):
             return f"conjunction({conj_id},{clause}/{n_clauses})"
+        case (
+            PushMpls()
+            | PopMpls()
+            | DecMplsTtl()
+            | CopyTtlOut()
+            | CopyTtlIn()
+            | PushPbb()
+            | PopPbb()
+            | SetQueue()
+        ):
+            return write_label_action(action)
         case _:
             return write_ovs_action(action, write_subfield, write_actions)
 

@@ -1,7 +1,8 @@
 """Conformance: what the embedded switch does against what others say that a switch does.
 
-``python -m tests.conformance [SUITE ...] [--cases DIR]``.  Exit 0 where every supported case passes and, of the
-usual cases, nothing is declared unsupported for nothing (`declared`), 1 where not, 5 where they are not there.
+``python -m tests.conformance [SUITE ...] [--cases DIR]``.  Exit 0 where every supported case passes and, of
+the usual cases, nothing is declared unsupported for nothing (`declared`), 1 where not, 5 where the cases are
+not there.
 """
 
 from __future__ import annotations

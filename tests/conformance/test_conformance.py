@@ -46,7 +46,7 @@ def test_a_planted_fault_fails_its_case(made, why):
 def rate(kbps, pktps=100):
     flow = {"OFPMatch": {"oxm_fields": [{"OXMTlv": {"field": "in_port", "value": 2}}]}}
     return {
-        "ingress_spec": {"data": FRAME + "00" * 1208, "duration_time": 30, "pktps": pktps},
+        "ingress_spec": {"data": FRAME + "00" * 1238, "duration_time": 30, "pktps": pktps},
         "egress": {"throughput": [{**flow, "kbps": kbps}]},
     }
 

@@ -16,16 +16,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from sdn_lab.backends.sim import meters
 from sdn_lab.backends.sim.switch import Switch
 from sdn_lab.backends.sim.table import Removed
 from sdn_lab.openflow.action import ANY
 from sdn_lab.openflow.interpret import PacketIn
 from sdn_lab.openflow.match import Match
-from sdn_lab.openflow.wire import decode, error, frame, reply, request, stats
+from sdn_lab.openflow.wire import decode, error, frame, meter, reply, request, stats
 from sdn_lab.openflow.wire.error import WireError
 
 _NO_CHANGE, _EQUAL, _MASTER, _SLAVE = range(4)
-_CHANGES = (request.FlowMod, request.GroupMod, request.PacketOut, request.SetConfig, request.SetAsync)
+_CHANGES = (
+    request.FlowMod,
+    request.GroupMod,
+    request.MeterMod,
+    request.PacketOut,
+    request.SetConfig,
+    request.SetAsync,
+)
 _MISS_SEND_LEN = 128
 _NOT_CUT = 0xFFFF
 
@@ -144,6 +152,8 @@ class Agent:
                 self.flows_removed(self.switch.flow_mod(asked))
             case request.GroupMod():
                 self.flows_removed(self.switch.group_mod(asked))
+            case request.MeterMod():
+                self.flows_removed(self.switch.meter_mod(asked))
             case request.PacketOut():
                 self.switch.packet_out(asked)
             case request.RoleRequest():
@@ -215,8 +225,15 @@ class Agent:
             case request.GROUP_FEATURES:
                 return [stats.group_features()]
             case request.METER_FEATURES:
-                return [stats.METER_FEATURES]
+                return [meter.features()]
+            case request.METER:
+                return [
+                    meter.counted(p, references=switch.metered(p.meter.meter_id), now_ns=now)
+                    for p in meters.named(switch.meters, asked.number)
+                ]
+            case request.METER_CONFIG:
+                return [meter.config(p.meter) for p in meters.named(switch.meters, asked.number)]
             case request.TABLE_FEATURES:
                 return [stats.table_features(n) for n in range(len(switch.looked_up))]
-            case _:  # queues and meters: there are none
+            case _:  # queues: there are none
                 return []

@@ -10,15 +10,28 @@ Reference: OpenFlow 1.3.5 sections 5.10 and 7.2.5 ("match inconsistent"); ovs-ac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from sdn_lab.openflow import action as act
+from sdn_lab.openflow import action_labels as labels
 from sdn_lab.openflow import fields
 from sdn_lab.openflow.entry import FlowEntry
+from sdn_lab.openflow.fields_labels import ETH_MPLS, ETH_MPLS_MULTICAST, ETH_PBB
 from sdn_lab.openflow.wire import error
 from sdn_lab.openflow.wire.error import WireError
 
 _LAST_TABLE = 253
+_MPLS = (ETH_MPLS, ETH_MPLS_MULTICAST)
+_WITH_TTL = (*_MPLS, fields.ETH_IP, fields.ETH_IPV6)
+_LABEL_NEEDS: Mapping[type, tuple[int, ...]] = {
+    labels.PopMpls: _MPLS,
+    labels.DecMplsTtl: _MPLS,
+    labels.CopyTtlOut: _WITH_TTL,
+    labels.CopyTtlIn: _WITH_TTL,
+    labels.PopPbb: (ETH_PBB,),
+}
+# In an action set these may stand, and do nothing in vain.
+_IN_VAIN = act.PopVlan | act.DecTtl | labels.LabelAction
 
 
 def check_entry(entry: FlowEntry, groups: Collection[int]) -> None:
@@ -33,7 +46,7 @@ def check_entry(entry: FlowEntry, groups: Collection[int]) -> None:
     for a in entry.instructions.write:
         if isinstance(a, act.OutputField | act.Conjunction):
             raise WireError(error.ACTION_BAD_TYPE, f"{type(a).__name__} cannot be in an action set")
-        if not isinstance(a, act.PopVlan | act.DecTtl):  # in a set these may stand, and do nothing in vain
+        if not isinstance(a, _IN_VAIN):
             check_actions((a,), exact, groups, tagged=tagged)
     if any(isinstance(a, act.Conjunction) for a in entry.instructions.apply):
         others = [a for a in entry.instructions.apply if not isinstance(a, act.Conjunction)]
@@ -54,11 +67,16 @@ def check_actions(
     """
     known = exact
     for a in actions:
+        if isinstance(a, labels.LabelAction):
+            known, tagged = _check_label(a, known, tagged=tagged)
+            continue
         match a:
             case act.Output() if a.of_port == act.NORMAL:
                 raise WireError(error.ACTION_BAD_OUT_PORT, "output to NORMAL is not known here")
             case act.SetField():
                 _needs(a.field, known)
+                if a.field in ("eth_type", "ip_proto") and known is not None:
+                    known = {**known, a.field: a.value}
                 if a.field == "vlan_vid" and known is not None and not tagged:
                     raise _inconsistent("vlan_vid is written, but no tag is tested for or pushed")
             case act.Move():
@@ -81,6 +99,27 @@ def check_actions(
                     raise WireError(error.ACTION_BAD_OUT_GROUP, f"there is no group {a.group_id}")
             case _:
                 pass
+
+
+def _check_label(
+    a: labels.LabelAction, known: dict[str, int] | None, *, tagged: bool
+) -> tuple[dict[str, int] | None, bool]:
+    """Check an action on labels; return what is known of the packet behind it, and whether it has a tag."""
+    if isinstance(a, labels.SetQueue) or known is None:
+        return known, tagged
+    needed = _LABEL_NEEDS.get(type(a))
+    if needed is not None and known.get("eth_type") not in needed:
+        allowed = " or ".join(hex(v) for v in needed)
+        raise _inconsistent(f"{type(a).__name__}, but eth_type={allowed} is not tested for")
+    match a:
+        case labels.PushMpls() | labels.PopMpls():
+            return {"eth_type": a.eth_type}, tagged
+        case labels.PushPbb():
+            return {"eth_type": a.eth_type}, False
+        case labels.PopPbb():
+            return {}, tagged
+        case _:
+            return known, tagged
 
 
 def _needs(field: str, known: dict[str, int] | None) -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from sdn_lab.backends.sim import meters
 from sdn_lab.backends.sim.check import check_actions, check_entry
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.table import FlowTable, Removed, Row, groups_of
@@ -28,6 +29,8 @@ from sdn_lab.openflow.conntrack import Tracker
 from sdn_lab.openflow.entry import Group, Tables
 from sdn_lab.openflow.fast import Cache
 from sdn_lab.openflow.interpret import Emission, PacketIn, Pipeline, Result, Tunnel
+from sdn_lab.openflow.meter import Policer
+from sdn_lab.openflow.reading import Reading
 from sdn_lab.openflow.wire import error, request
 from sdn_lab.openflow.wire.error import WireError
 from sdn_lab.openflow.wire.reply import PortState
@@ -58,12 +61,14 @@ class Switch:
         *,
         tracker: Tracker | None = None,
         fail_mode: str = "secure",
+        reading: Reading = Reading.OPEN_VSWITCH,
     ) -> None:
         self.name, self.dpid, self.clock, self.fail_mode = name, dpid, clock, fail_mode
-        self.tracker = tracker
+        self.tracker, self.reading = tracker, reading
         self.table = FlowTable()
         self.table.settle = self._settle
         self.groups: dict[int, Group] = {}
+        self.meters: dict[int, Policer] = {}
         held = {a.state.of_port: a for a in attached}
         self.ports: dict[int, PortState] = {n: a.state for n, a in held.items()}
         self.behind = {n: a.behind for n, a in held.items()}
@@ -99,6 +104,9 @@ class Switch:
                     self._emit(Emission(of_port=of_port, frame=frame))
             return
         cache = self._current()
+        if self.reading is Reading.LETTER:  # the cache knows Open vSwitch's reading of frames
+            self._follow(cache.pipeline.process(frame, in_port, tunnel, now_ns=now_ns), octets)
+            return
         program = cache.find(frame, in_port, tunnel)
         if program is None:
             self._follow(cache.slowly(frame, in_port, tunnel, now_ns), octets)
@@ -152,7 +160,15 @@ class Switch:
         made_for = self.table.version, self._changes
         if self._cache is None or made_for != self._made_for:
             self._settle()
-            self._cache = Cache(Pipeline(self.tables(), tracker=self.tracker, ports=self._live()))
+            self._cache = Cache(
+                Pipeline(
+                    self.tables(),
+                    tracker=self.tracker,
+                    ports=self._live(),
+                    meters=self.meters,
+                    reading=self.reading,
+                )
+            )
             self._row_of = {id(row.entry): row for row in self.table.rows()}
             self._made_for = made_for
         return self._cache
@@ -198,6 +214,7 @@ class Switch:
         self.expire()
         if mod.command not in (request.DELETE, request.DELETE_STRICT):
             check_entry(mod.entry, self.groups.keys())
+            meters.check(mod.entry, self.meters)
         if (
             mod.command in (request.MODIFY, request.MODIFY_STRICT)
             and mod.entry.table_id == request.ALL_TABLES
@@ -228,6 +245,15 @@ class Switch:
         self.groups[group.group_id] = group
         self._changes += 1
         return []
+
+    def meter_mod(self, mod: request.MeterMod) -> list[Removed]:
+        """Do a meter-mod.  Return the entries that went with a deleted meter.  Raises WireError."""
+        gone = meters.change(self.meters, mod, self.clock.now_ns)
+        return self.table.remove_metered(gone) if gone else []
+
+    def metered(self, meter_id: int) -> int:
+        """Return how many entries refer to a meter."""
+        return sum(row.entry.instructions.meter == meter_id for row in self.table.rows())
 
     def query(self, query: request.FlowQuery) -> list[Row]:
         """Return the rows that a controller asks for."""

@@ -12,7 +12,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from sdn_lab.openflow import action as act
@@ -187,6 +187,12 @@ class FlowTable:
         ]
         self.version += bool(chosen)
         return [self._remove(key, reply.REMOVED_GROUP) for key in chosen]
+
+    def remove_metered(self, meters: Collection[int]) -> list[Removed]:
+        """Remove every entry that names one of these meters."""
+        chosen = [key for key, row in self._rows.items() if row.entry.instructions.meter in meters]
+        self.version += bool(chosen)
+        return [self._remove(key, reply.REMOVED_DELETE) for key in chosen]
 
     def next_end_ns(self) -> int | None:
         """Return when the next row will end if nothing uses it, or None."""

@@ -12,7 +12,8 @@ from struct import Struct
 
 from sdn_lab.openflow import action as value
 from sdn_lab.openflow import fields
-from sdn_lab.openflow.wire import error, oxm
+from sdn_lab.openflow.wire import action_labels, error, oxm
+from sdn_lab.openflow.wire.action_labels import SET_MPLS_TTL
 from sdn_lab.openflow.wire.error import WireError
 
 NICIRA = 0x00002320
@@ -22,6 +23,8 @@ EXPERIMENTER = 0xFFFF
 DEC_TTL, CONTROLLER, OUTPUT_REG2, REG_LOAD2, CONJUNCTION, CT, CT_CLEAR = 18, 20, 32, 33, 34, 35, 43
 _CT_COMMIT, _CT_FORCE, _NO_TABLE, _SAME_PORT = 1, 2, 0xFF, 0xFFF8
 
+# OpenFlow lets set_field write every field but a few (7.2.5); Open vSwitch refuses these three.
+_WRITABLE_BY_LETTER = ("eth_type", "ip_proto", "mpls_bos")
 _ONLY_IN_CT = ("ct_mark", "ct_label")
 _HEAD = Struct("!HH")
 _NX = Struct("!HHIH")  # type, length, experimenter, subtype
@@ -72,7 +75,7 @@ def _read_standard(kind: int, body: bytes) -> value.Action:
         return _output(*_PORT.unpack_from(body, 4))
     if kind == SET_FIELD:
         return _read_set_field(body, 4, exact=True)
-    if kind not in (PUSH_VLAN, POP_VLAN, GROUP, SET_NW_TTL, DEC_NW_TTL):
+    if kind not in (PUSH_VLAN, POP_VLAN, GROUP, SET_NW_TTL, DEC_NW_TTL, *action_labels.KINDS, SET_MPLS_TTL):
         raise WireError(error.ACTION_BAD_TYPE, f"action type {kind} is not known here")
     _exactly(body, 8, f"action {kind}")
     if kind == PUSH_VLAN:
@@ -86,6 +89,10 @@ def _read_standard(kind: int, body: bytes) -> value.Action:
         return value.GroupAction(group_id=int.from_bytes(body[4:8], "big"))
     if kind == SET_NW_TTL:
         return value.SetField(field="nw_ttl", value=body[4], mask=0xFF)
+    if kind == SET_MPLS_TTL:
+        return value.SetField(field="mpls_ttl", value=body[4], mask=0xFF)
+    if kind in action_labels.KINDS:
+        return action_labels.read(kind, body)
     return value.DecTtl()
 
 
@@ -110,7 +117,8 @@ def _read_set_field(body: bytes, at: int, *, exact: bool) -> value.SetField:
     if (exact and mask is not None) or len(parts) != 1:
         raise WireError(error.ACTION_BAD_SET_ARGUMENT, f"set_field of {code.name} cannot have this mask")
     name, own, written = parts[0]
-    _check_writable(name)
+    if not (exact and name in _WRITABLE_BY_LETTER):
+        _check_writable(name)
     return value.SetField(field=name, value=own, mask=written)
 
 

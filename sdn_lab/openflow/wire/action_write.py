@@ -11,8 +11,9 @@ from struct import Struct
 
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.openflow import action as value
+from sdn_lab.openflow import action_labels as labels
 from sdn_lab.openflow import fields
-from sdn_lab.openflow.wire import action, oxm
+from sdn_lab.openflow.wire import action, action_labels, oxm
 
 _HEAD = Struct("!HH")
 _NX = Struct("!HHIH")  # type, length, experimenter, subtype
@@ -78,6 +79,16 @@ def _write(a: value.Action) -> bytes:
             return _nicira(action.CT_CLEAR, b"")
         case value.Conjunction():
             return _nicira(action.CONJUNCTION, bytes((a.clause - 1, a.n_clauses)) + a.id.to_bytes(4, "big"))
+        case (
+            labels.PushMpls()
+            | labels.PopMpls()
+            | labels.DecMplsTtl()
+            | labels.CopyTtlOut()
+            | labels.CopyTtlIn()
+        ):
+            return _standard(*action_labels.write(a))
+        case labels.PushPbb() | labels.PopPbb() | labels.SetQueue():
+            return _standard(*action_labels.write(a))
         case _:
             raise LabError(f"action {type(a).__name__} has no bytes here")
 

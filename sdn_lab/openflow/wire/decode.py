@@ -13,7 +13,7 @@ from struct import Struct
 
 from sdn_lab.openflow.action import ANY, NO_BUFFER
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Instructions
-from sdn_lab.openflow.wire import action, error, frame, instruction, oxm, request
+from sdn_lab.openflow.wire import action, error, frame, instruction, meter, oxm, request
 from sdn_lab.openflow.wire.error import WireError
 from sdn_lab.openflow.wire.request import (
     Echo,
@@ -229,6 +229,7 @@ _READERS: dict[int, Callable[[bytes], Request]] = {
     frame.PACKET_OUT: _read_packet_out,
     frame.FLOW_MOD: _read_flow_mod,
     frame.GROUP_MOD: _read_group_mod,
+    frame.METER_MOD: meter.read_mod,
     frame.ROLE_REQUEST: _read_role,
     frame.SET_ASYNC: _read_async,
     frame.MULTIPART_REQUEST: _read_multipart,

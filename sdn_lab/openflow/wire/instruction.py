@@ -13,13 +13,13 @@ GOTO_TABLE, WRITE_METADATA, WRITE_ACTIONS, APPLY_ACTIONS, CLEAR_ACTIONS, METER =
 EXPERIMENTER = 0xFFFF
 _HEAD = Struct("!HH4x")
 _METADATA = Struct("!HH4xQQ")
-_LENGTHS = {GOTO_TABLE: 8, WRITE_METADATA: 24, CLEAR_ACTIONS: 8}
+_LENGTHS = {GOTO_TABLE: 8, WRITE_METADATA: 24, CLEAR_ACTIONS: 8, METER: 8}
 
 
 def read_instructions(buf: bytes, at: int, end: int) -> Instructions:
     """Read the instructions that fill *at* to *end* exactly.  Raises WireError."""
     seen: set[int] = set()
-    clear, goto = False, None
+    clear, goto, meter = False, None, None
     metadata: tuple[int, int] | None = None
     lists: dict[int, tuple[Action, ...]] = {}
     while at < end:
@@ -41,7 +41,7 @@ def read_instructions(buf: bytes, at: int, end: int) -> Instructions:
         elif kind == CLEAR_ACTIONS:
             clear = True
         elif kind == METER:
-            raise WireError(error.INSTRUCTION_UNSUPPORTED, "meters are not known here")
+            meter = int.from_bytes(buf[at + 4 : at + 8], "big")
         elif kind == EXPERIMENTER:
             raise WireError(error.INSTRUCTION_BAD_EXPERIMENTER, "an experimenter's instruction")
         else:
@@ -53,12 +53,15 @@ def read_instructions(buf: bytes, at: int, end: int) -> Instructions:
         write=lists.get(WRITE_ACTIONS, ()),
         metadata=metadata,
         goto=goto,
+        meter=meter,
     )
 
 
 def write_instructions(instructions: Instructions) -> bytes:
     """Return the instructions in the order in which they are executed."""
     parts: list[bytes] = []
+    if instructions.meter is not None:
+        parts.append(METER.to_bytes(2, "big") + b"\x00\x08" + instructions.meter.to_bytes(4, "big"))
     if instructions.apply:
         parts.append(_actions(APPLY_ACTIONS, instructions.apply))
     if instructions.clear:

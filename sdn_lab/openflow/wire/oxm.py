@@ -24,7 +24,7 @@ from sdn_lab.openflow.wire.error import WireError
 OFPMT_OXM = 1
 _HEADER = Struct("!HBB")
 _MATCH = Struct("!HH")
-_WIDE = {"ipv6_flabel": 4}  # on the wire wider than its bits need
+_WIDE = {"ipv6_flabel": 4, "mpls_label": 4}  # on the wire wider than its bits need
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,8 @@ def read_match(buf: bytes, at: int, end: int) -> tuple[Match, int]:
 
 
 def _check_prerequisites(name: str, tests: dict[str, tuple[int, int]]) -> None:
+    if name == "in_phy_port" and "in_port" not in tests:
+        raise WireError(error.MATCH_BAD_PREREQ, "in_phy_port is tested without in_port before it")
     for needed, values in fields.FIELDS[name].needs:
         value, mask = tests.get(needed, (0, 0))
         if mask != fields.FIELDS[needed].full_mask or value not in values:

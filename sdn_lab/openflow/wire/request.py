@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sdn_lab.openflow.action import ANY, Action
 from sdn_lab.openflow.entry import Bucket, FlowEntry, GroupType
 from sdn_lab.openflow.match import Match
+from sdn_lab.openflow.meter import Meter
 from sdn_lab.openflow.wire.error import Pair
 
 ADD, MODIFY, MODIFY_STRICT, DELETE, DELETE_STRICT = range(5)
@@ -91,6 +92,14 @@ class GroupMod:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeterMod:
+    """A change to the meters: add 0, modify 1, delete 2."""
+
+    command: int
+    meter: Meter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoleRequest:
     """No change 0, equal 1, master 2, slave 3."""
 
@@ -137,6 +146,7 @@ Request = (
     | PacketOut
     | FlowMod
     | GroupMod
+    | MeterMod
     | RoleRequest
     | SetAsync
     | Multipart

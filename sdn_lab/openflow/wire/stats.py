@@ -22,7 +22,6 @@ _TABLE_FEATURES = Struct("!HB5x32sQQII")
 _WATCH_NOTHING = 0xFFFFFFFF
 _ALL_METADATA = (1 << 64) - 1
 _OUTPUT_GROUP_SET = 1 << 0 | 1 << 22 | 1 << 25  # output, group, set_field
-METER_FEATURES = bytes(16)  # no meters
 
 
 @dataclass(slots=True)

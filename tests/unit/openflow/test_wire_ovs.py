@@ -16,13 +16,15 @@ from sdn_lab.openflow.wire.error import WireError
 from tests.unit.openflow.test_wire_entries import ACTIONS, ENTRIES, MATCHES, RYU, serialized
 from tests.unit.openflow.test_wire_strict import REFUSED
 
+KINDS = ("OFPBRC_", "OFPBAC_", "OFPBIC_", "OFPBMC_", "OFPFMFC_", "OFPGMFC_")
+PREFIXES = {**dict(enumerate(KINDS, start=1)), 12: "OFPMMFC_"}
 NAMES = {
-    pair: ("OFPBRC_", "OFPBAC_", "OFPBIC_", "OFPBMC_", "OFPFMFC_", "OFPGMFC_")[pair[0] - 1]
-    + name.partition("_")[2]
+    pair: PREFIXES[pair[0]] + name.partition("_")[2]
     for name, pair in vars(error).items()
-    if isinstance(pair, tuple) and 1 <= pair[0] <= 6
+    if isinstance(pair, tuple) and pair[0] in PREFIXES
 }
-KNOWN_TO_OVS = {"meter mod", "push_mpls", "learn", "a buffer", "meter"}  # it can do what we cannot
+# It can do what we cannot; or its decoder leaves the refusal to the switch.
+KNOWN_TO_OVS = {"learn", "a buffer", "meter 0", "meter of rate 0", "remark by 0", "nine bands"}
 OTHERWISE_TO_OVS = {  # refused by both; which of several faults is named differs
     "another version": "OFPBRC_BAD_LEN",
     "short flow-mod": "OFPBMC_BAD_LEN",
@@ -37,6 +39,8 @@ OTHERWISE_TO_OVS = {  # refused by both; which of several faults is named differ
     "writing an unknown field": "OFPBAC_BAD_SET_LEN",
     "loading beyond the field": "OFPBAC_BAD_SET_LEN",
     "ct helper": "OFPBAC_MATCH_INCONSISTENT",
+    "push_pbb of MPLS": "OFPBAC_BAD_TYPE",
+    "writing ipv6_exthdr": "OFPBAC_BAD_SET_LEN",
     "role 9": "OFPRRFC_BAD_ROLE",
     "multipart 99": "OFPBRC_BAD_STAT",
 }

@@ -47,6 +47,15 @@ def apply(*actions: bytes) -> bytes:
     return b"\x00\x04" + (8 + len(body)).to_bytes(2, "big") + bytes(4) + body
 
 
+def drop(rate: int) -> bytes:
+    return b"\0\1\0\x10" + rate.to_bytes(4, "big") + bytes(8)
+
+
+def meter_mod(*bands: bytes, flags: int = 1) -> bytes:
+    head = b"\0\0" + flags.to_bytes(2, "big") + b"\0\0\0\5"
+    return frame.message(frame.METER_MOD, 1, head + b"".join(bands))
+
+
 def nicira(subtype: int, body: bytes) -> bytes:
     length = 10 + len(body)
     head = b"\xff\xff" + (length + -length % 8).to_bytes(2, "big") + action.NICIRA.to_bytes(4, "big")
@@ -58,7 +67,16 @@ REG0 = oxm.write_field("reg0")
 REFUSED = {
     "another version": (b"\x01\x0e\x00\x08" + bytes(4), error.REQUEST_BAD_VERSION),
     "unknown message": (frame.message(77, 1), error.REQUEST_BAD_TYPE),
-    "meter mod": (frame.message(frame.METER_MOD, 1, bytes(8)), error.REQUEST_BAD_TYPE),
+    "meter 0": (frame.message(frame.METER_MOD, 1, bytes(8)), error.METER_INVALID),
+    "meter-mod command 3": (frame.message(frame.METER_MOD, 1, b"\0\3" + bytes(6)), error.METER_BAD_COMMAND),
+    "short meter-mod": (frame.message(frame.METER_MOD, 1, bytes(4)), error.REQUEST_BAD_LEN),
+    "meter in kbps and pktps": (meter_mod(flags=3), error.METER_BAD_FLAGS),
+    "meter of rate 0": (meter_mod(drop(0)), error.METER_BAD_RATE),
+    "meter band of length 0": (meter_mod(b"\0\1\0\0" + bytes(12)), error.REQUEST_BAD_LEN),
+    "half a meter band": (meter_mod(drop(5)[:8]), error.REQUEST_BAD_LEN),
+    "meter band of an experimenter": (meter_mod(b"\xff\xff\0\x10" + bytes(12)), error.METER_BAD_BAND),
+    "remark by 0": (meter_mod(b"\0\2" + drop(5)[2:]), error.METER_BAD_BAND_VALUE),
+    "nine bands": (meter_mod(drop(5) * 9), error.METER_OUT_OF_BANDS),
     "short flow-mod": (frame.message(frame.FLOW_MOD, 1, bytes(40)), error.REQUEST_BAD_LEN),
     "barrier with a body": (frame.message(frame.BARRIER_REQUEST, 1, bytes(8)), error.REQUEST_BAD_LEN),
     "a buffer": (flow_mod(fixed=FLOW_MOD[:24] + bytes(4) + FLOW_MOD[28:]), error.REQUEST_BUFFER_UNKNOWN),
@@ -88,13 +106,17 @@ REFUSED = {
         error.MATCH_BAD_PREREQ,
     ),
     "unknown instruction": (flow_mod(does=b"\x00\x63\x00\x08" + bytes(4)), error.INSTRUCTION_UNKNOWN),
-    "meter": (flow_mod(does=b"\x00\x06\x00\x08" + bytes(4)), error.INSTRUCTION_UNSUPPORTED),
+    "meter of 16 bytes": (flow_mod(does=b"\x00\x06\x00\x10" + bytes(12)), error.INSTRUCTION_BAD_LEN),
     "goto twice": (flow_mod(does=b"\x00\x01\x00\x08\x05\x00\x00\x00" * 2), error.INSTRUCTION_UNSUPPORTED),
     "instruction of length 0": (flow_mod(does=b"\x00\x01\x00\x00" + bytes(4)), error.INSTRUCTION_BAD_LEN),
     "goto of 16 bytes": (flow_mod(does=b"\x00\x01\x00\x10" + bytes(12)), error.INSTRUCTION_BAD_LEN),
     "half an instruction": (flow_mod(does=b"\x00\x01\x00\x08"), error.INSTRUCTION_BAD_LEN),
     "unknown action": (flow_mod(does=apply(b"\x00\x63\x00\x08" + bytes(4))), error.ACTION_BAD_TYPE),
-    "push_mpls": (flow_mod(does=apply(b"\x00\x13\x00\x08\x88\x47\x00\x00")), error.ACTION_BAD_TYPE),
+    "push_mpls of IP": (flow_mod(does=apply(b"\x00\x13\x00\x08\x08\x00\x00\x00")), error.ACTION_BAD_ARGUMENT),
+    "push_pbb of MPLS": (
+        flow_mod(does=apply(b"\x00\x1a\x00\x08\x88\x47\x00\x00")),
+        error.ACTION_BAD_ARGUMENT,
+    ),
     "action of length 0": (flow_mod(does=apply(bytes(8))), error.ACTION_BAD_LEN),
     "output of 8 bytes": (flow_mod(does=apply(b"\x00\x00\x00\x08" + bytes(4))), error.ACTION_BAD_LEN),
     "output to any": (
@@ -111,8 +133,8 @@ REFUSED = {
         flow_mod(does=apply(b"\x00\x11\x00\x08\x08\x00\x00\x00")),
         error.ACTION_BAD_ARGUMENT,
     ),
-    "writing eth_type": (
-        flow_mod(does=apply(b"\x00\x19\x00\x10" + IP + bytes(6))),
+    "writing ipv6_exthdr": (
+        flow_mod(does=apply(b"\x00\x19\x00\x10" + b"\x80\x00\x4e\x02" + bytes(8))),
         error.ACTION_BAD_SET_ARGUMENT,
     ),
     "writing an unknown field": (

@@ -1,0 +1,87 @@
+"""Actions between Ethernet and IP: MPLS, PBB, copied TTLs; and the choice of a queue.
+
+After a header was pushed or popped the packet is read anew: what is now outermost is what later actions and
+tables see, as after Open vSwitch's recirculation.
+
+No port of a simulated switch has queues, so ``set_queue`` leaves the packet to the port's only one (OpenFlow
+leaves what a queue does to the switch).
+
+Reference: OpenFlow 1.3.5 sections 5.12 and 5.12.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sdn_lab.openflow import packet_labels
+from sdn_lab.openflow.action_labels import (
+    CopyTtlIn,
+    CopyTtlOut,
+    DecMplsTtl,
+    PopMpls,
+    PopPbb,
+    PushMpls,
+    PushPbb,
+    SetQueue,
+)
+from sdn_lab.openflow.fields_labels import ETH_PBB
+from sdn_lab.openflow.interpret_packet import Packet
+from sdn_lab.openflow.interpret_place import Place, StopTable
+from sdn_lab.openflow.interpret_result import Reason
+from sdn_lab.openflow.packet_label_fields import MPLS
+from sdn_lab.openflow.reading import Reading
+
+if TYPE_CHECKING:
+    from sdn_lab.openflow.interpret_run import Run
+
+
+def _push_mpls(run: Run, packet: Packet, action: PushMpls, _place: Place) -> None:
+    as_ovs = run.reading is Reading.OPEN_VSWITCH
+    packet.replace(packet_labels.push_mpls(packet.bare, action.eth_type, packet.fields, as_ovs=as_ovs))
+
+
+def _pop_mpls(_run: Run, packet: Packet, action: PopMpls, _place: Place) -> None:
+    if packet.fields["eth_type"] in MPLS and len(packet.bare) >= 18:
+        packet.replace(packet_labels.pop_mpls(packet.bare, action.eth_type))
+
+
+def _dec_mpls_ttl(run: Run, packet: Packet, _action: DecMplsTtl, place: Place) -> None:
+    ttl = packet.fields.get("mpls_ttl")
+    if ttl is None:
+        return
+    if ttl <= 1:
+        run.packet_in(packet, 0xFFFF, place, Reason.INVALID_TTL)
+        raise StopTable
+    packet.write("mpls_ttl", ttl - 1)
+
+
+def _copy_ttl(_run: Run, packet: Packet, action: CopyTtlOut | CopyTtlIn, _place: Place) -> None:
+    outwards = isinstance(action, CopyTtlOut)
+    packet.replace(packet_labels.copy_ttl(packet.bare, packet.fields["eth_type"], outwards=outwards))
+
+
+def _push_pbb(_run: Run, packet: Packet, action: PushPbb, _place: Place) -> None:
+    packet.enclose(packet_labels.push_pbb(packet.frame, action.eth_type, packet.fields))
+
+
+def _pop_pbb(_run: Run, packet: Packet, _action: PopPbb, _place: Place) -> None:
+    inside = packet_labels.pop_pbb(packet.bare) if packet.fields["eth_type"] == ETH_PBB else None
+    if inside is not None:
+        packet.replace(inside)
+
+
+def _set_queue(_run: Run, _packet: Packet, _action: SetQueue, _place: Place) -> None:
+    """Do nothing: there is one queue."""
+
+
+HANDLERS: Mapping[type[Any], Callable[..., None]] = {
+    PushMpls: _push_mpls,
+    PopMpls: _pop_mpls,
+    DecMplsTtl: _dec_mpls_ttl,
+    CopyTtlOut: _copy_ttl,
+    CopyTtlIn: _copy_ttl,
+    PushPbb: _push_pbb,
+    PopPbb: _pop_pbb,
+    SetQueue: _set_queue,
+}
