@@ -74,11 +74,17 @@ class OpenVSwitch:
         """Start ``ovsdb-server`` on a new database."""
         self._directory.mkdir(parents=True)
         self._run("ovsdb-tool", "create", f"{self._directory}/conf.db")
-        return self.restart_database()
+        return self._start_database()
 
-    def restart_database(self) -> Spawned:
-        """Start ``ovsdb-server`` on the database that is there."""
+    def restart_database(self, alive: Callable[[], None]) -> Spawned:
+        """Start ``ovsdb-server`` on the database that is there, and wait until it answers."""
         self._forget("db.sock", "ovsdb-server.pid", "ovsdb-server.*.ctl")
+        database = self._start_database()
+        for socket in ("db.sock", f"ovsdb-server.{database.pid}.ctl"):
+            self._await(self._directory / socket, alive, "ovsdb-server")
+        return database
+
+    def _start_database(self) -> Spawned:
         return self._spawn(
             "ovsdb-server",
             f"{self._directory}/conf.db",

@@ -43,7 +43,7 @@ def menders(built: Built, watch: Watch, exchange: Exchange) -> Mapping[str, Call
 
 
 def _database(us: PlannedHypervisor, built: Built, watch: Watch) -> None:
-    watch.own(f"ovsdb-server of {us.name}", built.switches[us.name].restart_database())
+    watch.own(f"ovsdb-server of {us.name}", built.switches[us.name].restart_database(watch.check))
 
 
 def _switch(us: PlannedHypervisor, built: Built, watch: Watch, exchange: Exchange) -> None:
