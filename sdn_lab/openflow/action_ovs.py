@@ -74,7 +74,7 @@ class Clone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """Stop: nothing more of this or of any calling entry is executed, but the action set is."""
+    """Stop: nothing more of this or of any calling entry is executed, nor the action set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class FinTimeout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPktLarger:
-    """Set the one bit *target* if the frame is longer than *size* bytes, else clear it."""
+    """Set the one bit *target* if the frame without padding is longer than *size* bytes, else clear it."""
 
     size: int
     target: Subfield

@@ -28,8 +28,10 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from sdn_lab.model.diagnostic import LabError
-from sdn_lab.openflow.action import NORMAL, Action, Output, Resubmit
-from sdn_lab.openflow.action_ovs import Clone
+from sdn_lab.openflow import interpret_learn
+from sdn_lab.openflow.action import Action, Resubmit
+from sdn_lab.openflow.action_ovs import Clone, Controller, Learn
+from sdn_lab.openflow.bridging import Bridging
 from sdn_lab.openflow.conntrack import Tracker
 from sdn_lab.openflow.entry import FlowEntry, Tables
 from sdn_lab.openflow.interpret_actions import HANDLERS
@@ -50,7 +52,8 @@ class Pipeline:
 
     *ports* are the OpenFlow ports that exist and are up, `action.LOCAL` among them if it should be: what is
     sent elsewhere goes nowhere, and FLOOD and ALL mean these.  *tracker* is the hypervisor's;
-    without one, ``ct()`` stops the packet.  *meters* may change while the pipeline lives.
+    without one, ``ct()`` stops the packet.  *bridging* is what NORMAL knows and learns.  *meters* may change
+    while the pipeline lives.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Pipeline:
         ports: Collection[int],
         meters: Mapping[int, Policer] = MappingProxyType({}),
         reading: Reading = Reading.OPEN_VSWITCH,
+        bridging: Bridging | None = None,
     ) -> None:
         refused = unsupported(tables)
         if refused:
@@ -73,6 +77,7 @@ class Pipeline:
         self._ports = tuple(sorted(ports))
         self.tracker = tracker
         self.meters, self.reading = meters, reading
+        self.bridging = Bridging() if bridging is None else bridging
 
     def process(self, frame: bytes, in_port: int, tunnel: Tunnel | None = None, *, now_ns: int = 0) -> Result:
         """Process a frame that arrived at *in_port*; *tunnel* is what its outer header said."""
@@ -85,7 +90,7 @@ class Pipeline:
     def run(self, now_ns: int, kind: type[AnyRun]) -> AnyRun:
         """Return the run for one packet, of a *kind* that may take notes."""
         made = kind(self._tables, self._groups, self._ports, self.tracker, now_ns)
-        made.meters, made.reading = self.meters, self.reading
+        made.meters, made.reading, made.bridging = self.meters, self.reading, self.bridging
         return made
 
     def _packet(self, frame: bytes, in_port: int, tunnel: Tunnel | None) -> Packet:
@@ -112,11 +117,13 @@ def unsupported(tables: Tables) -> tuple[str, ...]:
 
 def _refused(actions: Iterable[Action]) -> Iterator[str]:
     for action in actions:
-        if isinstance(action, Output) and action.of_port == NORMAL:
-            yield "output to NORMAL"
-        elif isinstance(action, Resubmit) and action.ct:
+        if isinstance(action, Resubmit) and action.ct:
             yield "resubmit with ct"
         elif type(action) not in HANDLERS:
             yield f"action {type(action).__name__}"
         elif isinstance(action, Clone):
             yield from _refused(action.actions)
+        elif isinstance(action, Controller) and (action.userdata or action.pause):
+            yield "controller(userdata=, pause)"
+        elif isinstance(action, Learn) and (what := interpret_learn.unsupported(action)):
+            yield what

@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sdn_lab.openflow import interpret_ct, interpret_forward, interpret_labels, interpret_modify
+from sdn_lab.openflow import (
+    interpret_ct,
+    interpret_forward,
+    interpret_labels,
+    interpret_modify,
+    interpret_ovs,
+)
 
 Handler = Callable[..., None]  # (run, packet, action of its kind, place)
 
@@ -18,4 +24,5 @@ HANDLERS: Mapping[type[Any], Handler] = {
     **interpret_forward.HANDLERS,
     **interpret_ct.HANDLERS,
     **interpret_labels.HANDLERS,
+    **interpret_ovs.HANDLERS,
 }

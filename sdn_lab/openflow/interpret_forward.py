@@ -6,6 +6,7 @@ Reference: OpenFlow 1.3.5 sections 4.5 (reserved ports), 5.6, 5.12; ovs-actions(
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sdn_lab.openflow.action import (
@@ -14,6 +15,7 @@ from sdn_lab.openflow.action import (
     CONTROLLER,
     FLOOD,
     IN_PORT,
+    NORMAL,
     TABLE,
     Conjunction,
     GroupAction,
@@ -22,8 +24,9 @@ from sdn_lab.openflow.action import (
     Resubmit,
 )
 from sdn_lab.openflow.interpret_groups import chosen
+from sdn_lab.openflow.interpret_normal import forward
 from sdn_lab.openflow.interpret_packet import Packet
-from sdn_lab.openflow.interpret_place import Place
+from sdn_lab.openflow.interpret_place import Place, StopEntries
 
 if TYPE_CHECKING:
     from sdn_lab.openflow.interpret_run import Run
@@ -32,7 +35,7 @@ _OVS_RESERVED = 0xFFF8  # Open vSwitch's own port numbers have 16 bits; from her
 
 
 def _output(run: Run, packet: Packet, action: Output, place: Place) -> None:
-    _to_port(run, packet, action.of_port, action.max_len, place)
+    to_port(run, packet, action.of_port, action.max_len, place)
 
 
 def _output_field(run: Run, packet: Packet, action: OutputField, place: Place) -> None:
@@ -41,10 +44,11 @@ def _output_field(run: Run, packet: Packet, action: OutputField, place: Place) -
         return
     if of_port >= _OVS_RESERVED:
         of_port |= 0xFFFF0000
-    _to_port(run, packet, of_port, action.max_len, place)
+    to_port(run, packet, of_port, action.max_len, place)
 
 
-def _to_port(run: Run, packet: Packet, of_port: int, max_len: int, place: Place) -> None:
+def to_port(run: Run, packet: Packet, of_port: int, max_len: int, place: Place) -> None:
+    """Send out of a port, of whatever kind."""
     in_port = packet.fields["in_port"]
     if of_port == CONTROLLER:
         run.packet_in(packet, max_len, place)
@@ -54,6 +58,8 @@ def _to_port(run: Run, packet: Packet, of_port: int, max_len: int, place: Place)
         for port in run.ports:
             if port != in_port:
                 run.emit(packet, port)
+    elif of_port == NORMAL:
+        forward(run, packet)
     elif of_port == TABLE:
         run.enter(packet, 0, [], in_port)
     elif of_port not in (in_port, ANY):
@@ -69,14 +75,14 @@ def _group(run: Run, packet: Packet, action: GroupAction, place: Place) -> None:
     if note:
         run.note(note)
     for bucket in buckets:
-        with run.deeper():
+        with run.deeper(), suppress(StopEntries):
             run.perform_set(packet.copy(), bucket.actions, place._replace(action_set=list(place.action_set)))
 
 
 def _resubmit(run: Run, packet: Packet, action: Resubmit, place: Place) -> None:
     in_port = packet.fields["in_port"] if action.in_port is None else action.in_port
     table_id = place.table_id if action.table is None else action.table
-    run.enter(packet, table_id, place.action_set, in_port)
+    run.enter(packet, table_id, place.action_set, in_port, back=table_id <= place.table_id)
 
 
 def _conjunction(_run: Run, _packet: Packet, _action: Conjunction, _place: Place) -> None:

@@ -25,6 +25,7 @@ from sdn_lab.openflow.action import (
     SetField,
 )
 from sdn_lab.openflow.entry import Bucket, Group, GroupType
+from sdn_lab.openflow.fields_ovs import ACTSET_UNSET
 
 _SET_ORDER: tuple[tuple[type, ...], ...] = (
     (labels.CopyTtlIn,),
@@ -64,6 +65,13 @@ def chosen(group: Group, fields: Mapping[str, int], ports: Collection[int]) -> t
     else:
         bucket = live[-1]
     return (bucket,), f"group {group.group_id} selects a bucket by a hash of its own"
+
+
+def destination(action_set: Sequence[Action]) -> int:
+    """Return what the field `actset_output` is: the port where the set sends to, if that is all it does."""
+    if any(isinstance(action, GroupAction) for action in action_set):
+        return ACTSET_UNSET
+    return next((a.of_port for a in reversed(action_set) if isinstance(a, Output)), ACTSET_UNSET)
 
 
 def in_order(action_set: Sequence[Action]) -> list[Action]:

@@ -20,6 +20,7 @@ from sdn_lab.openflow import packet_labels, packet_rewrite
 from sdn_lab.openflow.action import Move, SetField, Subfield
 from sdn_lab.openflow.conntrack import PacketState
 from sdn_lab.openflow.fields import ETH_IP, ETH_IPV6, FIELDS, FRAG_LATER, OFPVID_PRESENT, Domain
+from sdn_lab.openflow.fields_ovs import ACTSET_UNSET
 from sdn_lab.openflow.interpret_result import Tunnel
 from sdn_lab.openflow.packet_parse import NS, Dissection, dissect
 from sdn_lab.openflow.reading import Reading
@@ -27,6 +28,7 @@ from sdn_lab.openflow.reading import Reading
 _REGISTERS = {
     row.name: 0 for row in FIELDS.values() if row.domain is not Domain.PACKET and row.name != "conj_id"
 }
+_REGISTERS["actset_output"] = ACTSET_UNSET
 _MAX_TAGS = 2
 _ETHERNET = ("eth_dst", "eth_src")
 _PIPELINE = frozenset(_REGISTERS)
@@ -119,6 +121,9 @@ class Packet:
 
     def read(self, source: Subfield) -> int | None:
         """Return the bits of *source*, or None where the packet does not carry the field."""
+        if source.field == "vlan_tci":
+            tci = self.fields["vlan_pcp"] << 13 | self.fields["vlan_vid"]
+            return tci >> source.start & ((1 << source.bits) - 1)
         if not self._has(source.field):
             return None
         held = self.behind.get(source.field, self.fields[source.field])
@@ -136,8 +141,12 @@ class Packet:
         """Copy bits, where the prerequisites of both ends hold."""
         value = self.read(action.source)
         if value is not None:
-            mask = (1 << action.target.bits) - 1
-            self._write(action.target.field, value << action.target.start, mask << action.target.start)
+            self.load(action.target, value)
+
+    def load(self, target: Subfield, value: int) -> None:
+        """Write bits, where the prerequisites hold."""
+        mask = (1 << target.bits) - 1
+        self._write(target.field, value << target.start, mask << target.start)
 
     def push_vlan(self, eth_type: int) -> bool:
         """Put a tag outside all others: a copy of the outermost to the letter, of zeroes in Open vSwitch.
@@ -160,6 +169,11 @@ class Packet:
         if self.tags:
             del self.tags[0]
             self._read_tag()
+
+    def retag(self, tags: list[bytes]) -> None:
+        """Put other tags in the place of those that the fields know of."""
+        self.tags = tags + self.tags[_MAX_TAGS:]
+        self._read_tag()
 
     def replace(self, bare: bytes) -> None:
         """Put other bytes in the place of the frame without its tags, and read them."""
@@ -204,6 +218,9 @@ class Packet:
         return all(self.fields.get(needed) in values for needed, values in FIELDS[name].needs)
 
     def _write(self, name: str, value: int, mask: int) -> None:
+        if name == "vlan_tci":
+            self._write_tci(value, mask)
+            return
         if not self._has(name):
             return
         held = self.behind if name in self.behind else self.fields
@@ -238,6 +255,17 @@ class Packet:
         tci = int.from_bytes(self.tags[0][2:])
         tci = tci & 0xF000 | value & 0xFFF if name == "vlan_vid" else tci & 0x1FFF | value << 13
         self.tags[0] = self.tags[0][:2] + tci.to_bytes(2)
+        self._read_tag()
+
+    def _write_tci(self, value: int, mask: int) -> None:
+        """Write the whole tag: without the presence bit it goes, with it one comes where there was none."""
+        held = self.fields["vlan_pcp"] << 13 | self.fields["vlan_vid"]
+        tci = held & ~mask | value & mask
+        if not tci & OFPVID_PRESENT:
+            del self.tags[:1]
+        else:
+            eth_type = self.tags[0][:2] if self.tags else b"\x81\0"
+            self.tags[:1] = [eth_type + (tci & ~OFPVID_PRESENT).to_bytes(2)]
         self._read_tag()
 
     def _read_tag(self) -> None:

@@ -16,6 +16,10 @@ class StopPacket(Exception):  # noqa: N818 - control flow
     """Nothing more is done with this packet (a meter dropped it)."""
 
 
+class StopEntries(Exception):  # noqa: N818 - control flow
+    """Nothing goes on, callers and action set included (``exit``); behind a group it does."""
+
+
 class Place(NamedTuple):
     """The entry that an action belongs to; *action_set* is the packet's at that moment.
 

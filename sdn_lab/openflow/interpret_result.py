@@ -72,9 +72,12 @@ class Result:
     *notes* says where this result is not the only one possible or not modelled: equal priorities that
     overlap (such a note ends in `OVERLAP`), a select group's choice, a fragment that reached the tracker.
     With notes, absence proves nothing.
+
+    *learned* are the entries that ``learn`` made: whoever holds the tables adds them.
     """
 
     emissions: tuple[Emission, ...] = ()
     packet_ins: tuple[PacketIn, ...] = ()
     path: tuple[Taken, ...] = ()
+    learned: tuple[FlowEntry, ...] = ()
     notes: tuple[str, ...] = ()

@@ -14,27 +14,32 @@ Reference: OpenFlow 1.3.5 sections 5.1, 5.9 to 5.12; ovs-actions(7); ``ofproto/o
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 
-from sdn_lab.openflow.action import Action
+from sdn_lab.openflow import mirroring
+from sdn_lab.openflow.action import IN_PORT, Action
+from sdn_lab.openflow.bridging import Bridging
 from sdn_lab.openflow.conntrack import Tracker
 from sdn_lab.openflow.entry import FlowEntry, Group
 from sdn_lab.openflow.interpret_actions import HANDLERS
-from sdn_lab.openflow.interpret_groups import in_order
+from sdn_lab.openflow.interpret_groups import destination, in_order
 from sdn_lab.openflow.interpret_lookup import TableIndex
 from sdn_lab.openflow.interpret_packet import Packet
-from sdn_lab.openflow.interpret_place import Place, StopPacket, StopTable
+from sdn_lab.openflow.interpret_place import Place, StopEntries, StopPacket, StopTable
 from sdn_lab.openflow.interpret_result import OVERLAP, Emission, PacketIn, Reason, Result, Taken
 from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.meter import BandType, Policer, remarked
+from sdn_lab.openflow.mirroring import Mirror
 from sdn_lab.openflow.reading import Reading
 
 MAX_DEPTH = 64
 MAX_RESUBMITS = 4096
 MAX_RECIRCULATIONS = 6
 MAX_LOOKUPS = 2 * MAX_RESUBMITS
+_FRAMES = 16 * MAX_RESUBMITS  # of Python: forward resubmits nest as often as there are resubmits
 
 VOID = "too many resubmits: nothing is sent"
 VOID_TRACKED = "too many resubmits after ct(): Open vSwitch would not have tracked the packet"
@@ -54,6 +59,7 @@ class Run:
 
     reading: Reading = Reading.OPEN_VSWITCH
     meters: Mapping[int, Policer] = MappingProxyType({})
+    bridging: Bridging
 
     def __init__(
         self,
@@ -72,18 +78,26 @@ class Run:
         self._notes: list[str] = []
         self._depth = self._lookups = self._all_lookups = self._recirculations = 0
         self.tracked = 0  # how often the tracker was asked
+        self.bridging = Bridging()
+        self.mirrored: set[Mirror] = set()
+        self.stack: list[int] = []
+        self.learned: list[FlowEntry] = []
 
     # -- what a run is asked for
 
     def pipeline(self, packet: Packet, table_id: int = 0) -> Result:
         """Process from *table_id* on."""
+        if sys.getrecursionlimit() < _FRAMES:
+            sys.setrecursionlimit(_FRAMES)
         with self._voidable():
+            if self.bridging.mirrors:
+                mirroring.copy(self, packet, packet.fields["in_port"], incoming=True)
             self.restart(packet, table_id, [])
         return self._result()
 
     def actions(self, packet: Packet, actions: Iterable[Action]) -> Result:
         """Execute the action list of a packet-out."""
-        with self._voidable(), suppress(StopTable, StopPacket):
+        with self._voidable(), suppress(StopTable, StopPacket, StopEntries):
             self.perform(packet, actions, Place([]))
         return self._result()
 
@@ -103,6 +117,7 @@ class Run:
             emissions=tuple(self._emissions),
             packet_ins=tuple(self._packet_ins),
             path=tuple(self._path),
+            learned=tuple(self.learned),
             notes=tuple(dict.fromkeys(self._notes)),
         )
 
@@ -120,9 +135,17 @@ class Run:
 
     def restart(self, packet: Packet, table_id: int, action_set: list[Action]) -> None:
         """Run a pipeline of its own from *table_id*, its action set included."""
-        with suppress(StopPacket):
+        depth = self._depth
+        with suppress(StopPacket, StopEntries):
             first = self.enter(packet, table_id, action_set, packet.fields["in_port"])
             self.perform_set(packet, action_set, Place([], table_id, first))
+        self._depth = depth
+
+    def perform_alone(self, packet: Packet, actions: Iterable[Action], place: Place) -> None:
+        """Execute actions and the action set that they leave."""
+        with suppress(StopTable):
+            self.perform(packet, actions, place)
+        self.perform_set(packet, place.action_set, place._replace(action_set=[]))
 
     def recirculate(self, packet: Packet, table_id: int, action_set: list[Action]) -> None:
         """Run a pipeline of its own on what came out of the tracker.
@@ -132,7 +155,7 @@ class Run:
         """
         if self._recirculations >= MAX_RECIRCULATIONS:
             return
-        depth, lookups = self._depth, self._lookups
+        depth, lookups, stack = self._depth, self._lookups, list(self.stack)
         sent, told, tracked = len(self._emissions), len(self._packet_ins), self.tracked
         self._depth = self._lookups = 0
         self._recirculations += 1
@@ -144,14 +167,17 @@ class Run:
                 self.note(VOID_TRACKED)
         finally:
             self._recirculations -= 1
-            self._depth, self._lookups = depth, lookups
+            self._depth, self._lookups, self.stack = depth, lookups, stack
 
     def enter(
-        self, packet: Packet, table_id: int, action_set: list[Action], in_port: int
+        self, packet: Packet, table_id: int, action_set: list[Action], in_port: int, *, back: bool = True
     ) -> FlowEntry | None:
-        """Look up in *table_id*, and on from there by goto, until there is none; return the first entry."""
+        """Look up in *table_id*, and on from there by goto, until there is none; return the first entry.
+
+        Only the way *back*, to this table or an earlier one, counts as nesting.
+        """
         first: FlowEntry | None = None
-        with self.deeper():
+        with self.deeper(int(back)):
             following: int | None = table_id
             while following is not None:
                 self._lookups += 1
@@ -172,18 +198,27 @@ class Run:
         return first
 
     @contextmanager
-    def deeper(self) -> Iterator[None]:
-        """Count one level of nesting; too many void the run."""
-        self._depth += 1
+    def deeper(self, levels: int = 1) -> Iterator[None]:
+        """Count a level of nesting; too many void the run."""
+        self._depth += levels
         if self._depth > MAX_DEPTH:
             raise _TooDeep
         yield
-        self._depth -= 1
+        self._depth -= levels
 
     def emit(self, packet: Packet, of_port: int) -> None:
         """Send out of a port, if it is there."""
         if of_port in self.ports:
             self._emissions.append(Emission(of_port=of_port, frame=packet.frame, tunnel=packet.tunnel))
+            if self.bridging.mirrors:
+                mirroring.copy(self, packet, of_port, incoming=False)
+
+    def emit_cut(self, packet: Packet, of_port: int, max_len: int) -> None:
+        """Send the first bytes out of a port, if it is there."""
+        port = packet.fields["in_port"] if of_port == IN_PORT else of_port
+        if port in self.ports:
+            frame = packet.frame[:max_len]
+            self._emissions.append(Emission(of_port=port, frame=frame, tunnel=packet.tunnel))
 
     def packet_in(self, packet: Packet, max_len: int, place: Place, reason: Reason | None = None) -> None:
         """Send to the controller; without a *reason*, for the table-miss entry's or an action's."""
@@ -254,6 +289,8 @@ class Run:
         if todo.clear:
             action_set.clear()
         action_set.extend(todo.write)
+        if todo.clear or todo.write:
+            packet.fields["actset_output"] = destination(action_set)
         if todo.metadata is not None:
             value, mask = todo.metadata
             packet.fields["metadata"] = packet.fields["metadata"] & ~mask | value & mask

@@ -30,8 +30,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from sdn_lab.model.diagnostic import Diagnostic, InputError, Span
+from sdn_lab.openflow.action import SetField
 from sdn_lab.openflow.entry import FlowEntry, Group, Instructions, Origin, Tables
 from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.text_action import read_instructions
@@ -58,6 +60,7 @@ __all__ = [
 DEFAULT_PRIORITY = 32768
 FLAGS = {"send_flow_rem": 1, "check_overlap": 2, "no_packet_counts": 8, "no_byte_counts": 16}
 _NUMBERS = {"table": 8, "priority": 16, "cookie": 64, "idle_timeout": 16, "hard_timeout": 16}
+_TRANSPORT = {6: "tcp", 17: "udp", 132: "sctp"}
 _READ_OVER = frozenset(
     """duration n_packets n_bytes idle_age hard_age importance reset_counts out_port out_group
     n_offload_packets n_offload_bytes allow_hidden_fields""".split()  # noqa: SIM905
@@ -207,6 +210,8 @@ def _entry(line: str, complaints: list[Complaint]) -> FlowEntry:
         complaints.append(Complaint("FLW007", what, "", fix).at(len(line) - 1, 1))
         return FlowEntry()
     instructions = read_instructions(line[cut.end() :], cut.end(), complaints)
+    if "mod_tp_" in line:
+        instructions = _of_protocol(instructions, match.exact("ip_proto"))
     _check_goto(instructions, values["table"], line, complaints)
     return FlowEntry(
         table_id=values["table"],
@@ -218,6 +223,13 @@ def _entry(line: str, complaints: list[Complaint]) -> FlowEntry:
         hard_timeout=values["hard_timeout"],
         flags=flags,
     )
+
+
+def _of_protocol(instructions: Instructions, proto: int | None) -> Instructions:
+    """Leave out the writes to ports that an entry for one protocol never does (`text_action_ovs`)."""
+    others = tuple(f"{name}_" for number, name in _TRANSPORT.items() if proto is not None and number != proto)
+    kept = (a for a in instructions.apply if not (isinstance(a, SetField) and a.field.startswith(others)))
+    return replace(instructions, apply=tuple(kept)) if others else instructions
 
 
 def _check_goto(instructions: Instructions, table: int, line: str, complaints: list[Complaint]) -> None:

@@ -229,7 +229,13 @@ def _move(argument: str) -> Action | Sequence[Action]:
     if given != taken:
         raise Complaint("FLW006", f"move:{argument} copies {given} bits to {taken}", "widths must be equal")
     _check_writable(targets)
-    return [Move(source=a, target=b) for a, b in registers.paired(sources, targets)]
+    moves = [Move(source=a, target=b) for a, b in registers.paired(sources, targets)]
+    written: set[str] = set()
+    for one in moves:
+        if one.source.field in written:
+            raise Complaint("FLW011", f"move:{argument}: the registers overlap", "not supported here")
+        written.add(one.target.field)
+    return moves
 
 
 def _resubmit(argument: str) -> Action:

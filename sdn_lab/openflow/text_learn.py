@@ -13,7 +13,7 @@ from sdn_lab.openflow import registers
 from sdn_lab.openflow.action import Subfield
 from sdn_lab.openflow.action_ovs import Learn, LearnSpec
 from sdn_lab.openflow.fields import FIELDS
-from sdn_lab.openflow.text_values import Complaint, number, read_value, write_value
+from sdn_lab.openflow.text_values import SET_NAMES, Complaint, number, read_value, write_value
 from sdn_lab.openflow.text_words import BY_PROTOCOL, Word, settable, split, subfield, subfields
 
 _NUMBERS = {
@@ -26,6 +26,7 @@ _NUMBERS = {
     "cookie": 64,
     "limit": 32,
 }
+_SHORT = {"ip_proto": "nw_proto", "icmpv4_type": "icmpv4_type", "icmpv4_code": "icmpv4_code"}
 _FLAGS = ("send_flow_rem", "delete_learned")
 
 
@@ -137,12 +138,15 @@ def write_learn(action: Learn, write_subfield: Callable[[Subfield], str]) -> str
         elif spec.source is not None:
             words.append(f"{target}={source}")
         else:
-            words.append(f"{target}={_write_value(spec)}")
+            words.append(_write_constant(spec, target))
     return f"learn({','.join(words)})"
 
 
-def _write_value(spec: LearnSpec) -> str:
+def _write_constant(spec: LearnSpec, target: str) -> str:
+    """Write a whole field by its short name, as ``dump-flows`` does."""
     assert spec.target is not None
     row = FIELDS[spec.target.field]
-    whole = spec.target.bits == row.bits
-    return write_value(row, spec.value) if whole else hex(spec.value)
+    if spec.target.bits != row.bits:
+        return f"{target}={hex(spec.value)}"
+    value = hex(spec.value) if row.name == "eth_type" else write_value(row, spec.value)
+    return f"{_SHORT.get(row.name) or SET_NAMES.get(row.name, row.name)}={value}"

@@ -38,6 +38,7 @@ KEYWORDS: Mapping[str, tuple[int, int | None]] = {
 # dump-flows prints igmp, but ovs-ofctl does not read it
 _KEYWORD_OF = {test: word for word, test in KEYWORDS.items() if word != "igmp"}
 _TRANSPORT = {6: "tcp", 17: "udp", 132: "sctp"}
+_BY_ETHERTYPE = 1  # the namespace of packet_type for packets without an Ethernet header
 _SPECIAL = ("vlan_tci", "dl_vlan", "dl_vlan_pcp", "nw_tos", *BY_PROTOCOL)
 
 
@@ -97,7 +98,10 @@ class MatchReader:
         elif key in registers.NAMES:
             self._wide_register(registers.NAMES[key], value)
         elif key in NAMES:
-            self._put(NAMES[key].name, *read_masked(NAMES[key], value))
+            held, mask = read_masked(NAMES[key], value)
+            self._put(NAMES[key].name, held, mask)
+            if NAMES[key].name == "packet_type" and held >> 16 == _BY_ETHERTYPE:
+                self._put("eth_type", held & 0xFFFF, 0xFFFF)
         else:
             raise _unknown(key)
 

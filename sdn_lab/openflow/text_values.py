@@ -34,6 +34,7 @@ _PORT_NAMES = {number: name for name, number in RESERVED.items()}
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
 _FLAGS = re.compile(r"([+-]([a-z]+|\[[0-9a-f]+\]))+")  # [200] is how a bit without a name is dumped
+_NAMELESS = re.compile(r"\[([0-9a-fA-F]+)\]")
 _FORMS = {
     Form.DECIMAL: "a number",
     Form.HEX: "a number",
@@ -158,9 +159,11 @@ def _flags(field: Field, text: str, bits: Mapping[str, int]) -> tuple[int, int]:
     if text and text[0] not in "+-":
         value = 0
         for name in text.split("|"):
-            if name not in bits:
+            number_of = _NAMELESS.fullmatch(name)
+            bit = int(number_of[1], 16) if number_of is not None else bits.get(name, 0)
+            if not bit or bit & ~field.full_mask:
                 raise _no_flag(field, name, bits)
-            value |= bits[name]
+            value |= bit
         return value, field.full_mask
     if not _FLAGS.fullmatch(text):
         raise Complaint(

@@ -98,9 +98,9 @@ def split(text: str, offset: int) -> list[Word]:
             depth -= 1
         elif depth <= 0 and (character == "," or (character.isspace() and not _GOES_ON.match(text, at))):
             piece = text[start:at]
-            if piece.strip() and not _HANGS.search(piece):
+            if piece.strip() and (character == "," or not _HANGS.search(piece)):
                 words.append(Word(piece.strip(), offset + start + len(piece) - len(piece.lstrip())))
-            elif character != "," and piece.strip():
+            elif piece.strip():
                 continue  # VALUE -> FIELD
             start = at + 1
     if depth:

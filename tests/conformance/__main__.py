@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.conformance import ofconf
+from tests.conformance import ofconf, trace
 from tests.conformance.case_files import NoCasesError, folder
 from tests.conformance.declared import declared, judge, told
 
@@ -28,7 +28,7 @@ def _ofconf(cases: Path) -> tuple[str, bool]:
     return text, judged.ok or (cases != folder() and not judged.failed)
 
 
-SUITES = {ofconf.NAME: _ofconf}
+SUITES = {ofconf.NAME: _ofconf, trace.NAME: trace.judged}
 
 
 def main(arguments: list[str]) -> int:

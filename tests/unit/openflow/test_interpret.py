@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from sdn_lab.model.diagnostic import LabError
@@ -157,8 +159,16 @@ def test_conjunctions_need_every_clause() -> None:
 
 
 def test_what_is_not_modelled_is_refused_not_guessed() -> None:
-    with pytest.raises(LabError, match="NORMAL"):
-        run("actions=NORMAL")
+    for actions, what in (
+        ("decap(),output:2", "action Decap"),
+        ("clone(decap())", "action Decap"),
+        ("resubmit(,1,ct)", "resubmit with ct"),
+        ("controller(userdata=01)", "controller"),
+        ("learn(table=1,limit=2)", "learn with a limit"),
+        ("fin_timeout(idle_timeout=1)", "action FinTimeout"),
+    ):
+        with pytest.raises(LabError, match=re.escape(what)):
+            run(f"tcp,actions={actions}")
     fragment = pk.ethernet(A, B, 0x0800, pk.ipv4("10.0.0.1", "10.0.0.2", 17, bytes(16), flags_offset=0x2000))
     assert "reassembly" in run("ip,actions=ct(table=1)\ntable=1,actions=output:2", fragment).notes[0]
 
