@@ -117,7 +117,9 @@ def _tell(reverted: Reverted) -> None:
     """Say what was put right, and what could not be."""
     from sdn_lab.report.format import clean
 
-    if not reverted.undone and not reverted.left:
+    if reverted.untold:
+        print(clean(f"reverted: every datapath; it cannot be told from what: {reverted.untold}"))
+    elif not reverted.undone and not reverted.left:
         print("nothing to revert: every datapath holds what it should")
     for what, differences in (("reverted", reverted.undone), ("not reverted", reverted.left)):
         for difference in differences:

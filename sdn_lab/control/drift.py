@@ -3,7 +3,8 @@
 What
 ----
 `judge` compares each expected `DatapathState` with the one in a snapshot and names every difference: an entry
-or a group that is missing, foreign or changed, a port that left or came, another fail mode, a mirror.
+or a group that is missing, foreign or changed, a port that left or came, another fail mode, a mirror, a
+setting that was altered.
 
 Where it sits
 -------------
@@ -66,7 +67,7 @@ def judge(
                 kind=claim.kind,
                 method=METHOD,
                 status=Status.VIOLATED if found else Status.HOLDS,
-                covers="every entry, group, port and mirror, and the fail mode",
+                covers="every entry, group, port, mirror and altered setting, and the fail mode",
                 reason=_summary(found),
                 differences=found,
                 ms=(time.perf_counter() - began) * 1000,
@@ -81,6 +82,7 @@ def digest(state: DatapathState) -> str:
         state.name,
         state.fail_mode,
         *sorted(state.copies),
+        *(held for held, _ in sorted(state.altered)),
         *(f"{number}={behind}" for number, behind in sorted(state.ports.items())),
         *sorted(map(format_entry, state.tables.entries)),
         *sorted(map(format_group, state.tables.groups)),
@@ -104,6 +106,8 @@ def differences(expected: DatapathState, held: DatapathState | None, why: Why) -
         )
     for copies in sorted({*held.copies} - {*expected.copies}):  # a backend builds none
         yield Difference(datapath=name, part="copies", drift=Drift.FOREIGN, held=copies)
+    for does, should in sorted({*held.altered} - {*expected.altered}):
+        yield Difference(datapath=name, part="setting", drift=Drift.CHANGED, expected=should, held=does)
     yield from _ports(name, expected.ports, held.ports)
     yield from _groups(name, expected.tables.groups, held.tables.groups)
     yield from _entries(name, expected.tables.entries, held.tables.entries, why)

@@ -26,6 +26,7 @@ from sdn_lab.backends.as_built import as_built
 from sdn_lab.control import drift
 from sdn_lab.control.apps import DEFAULT, REPLAY
 from sdn_lab.lab.established import outlawed
+from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.verdict import Claim, Difference, Kind, Verdict
 from sdn_lab.openflow.cookie import encode
 from sdn_lab.openflow.entry import FlowEntry, Origin, Tables
@@ -40,14 +41,20 @@ REVERT_MS = 60_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reverted:
-    """What `revert` undid, what it could not, and how many tracked flows it ended."""
+    """What `revert` undid, what it could not, and how many tracked flows it ended.
+
+    *untold*: why it cannot say what it undid, where the datapaths could not be dumped before.
+    """
 
     undone: tuple[Difference, ...]
     left: tuple[Difference, ...]
     forgotten: int = 0
+    untold: str = ""
 
     def __str__(self) -> str:
         lines = [f"{_number(self.undone)} undone" if self.undone else "nothing had drifted"]
+        if self.untold:
+            lines = [f"every datapath restored; it cannot be told from what: {self.untold}"]
         lines += [f"  {difference}" for difference in self.undone]
         if self.forgotten:
             lines.append(f"{self.forgotten} tracked flows forgotten that the scenario would not let open")
@@ -95,8 +102,13 @@ def digests(lab: Lab, snapshot: Snapshot) -> dict[str, dict[str, str]]:
 
 def revert(lab: Lab) -> Reverted:
     """Make every datapath what it should be.  Raises LabError if one refuses."""
-    found = _differences(judge(lab, lab.backend.snapshot()))
-    touched = {difference.datapath for difference in found}
+    untold = ""
+    found: tuple[Difference, ...] = ()
+    try:
+        found = _differences(judge(lab, lab.backend.snapshot()))
+        touched = {difference.datapath for difference in found}
+    except LabError as error:  # it holds what no snapshot has room for; if the lab died, restoring says so
+        untold, touched = str(error), set(expected(lab))
     lab.backend.restore(sorted(touched))
     forgotten = 0
     if touched & lab.program.tables.keys():
@@ -104,8 +116,9 @@ def revert(lab: Lab) -> Reverted:
         lab.controller.wait_confirmed(timeout_ms=REVERT_MS, progress=lab.phases.progress)
         lab.backend.take_effect()
         forgotten = _end_flows(lab)
-    left = _differences(judge(lab, lab.backend.snapshot())) if found else ()
-    return Reverted(undone=tuple(d for d in found if d not in left), left=left, forgotten=forgotten)
+    left = _differences(judge(lab, lab.backend.snapshot())) if touched else ()
+    undone = tuple(d for d in found if d not in left)
+    return Reverted(undone=undone, left=left, forgotten=forgotten, untold=untold)
 
 
 def _end_flows(lab: Lab) -> int:

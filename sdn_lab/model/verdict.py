@@ -99,9 +99,9 @@ class Drift(Enum):
 class Difference:
     """One thing of one datapath that is not as it was built.
 
-    *part* is ``entry``, ``group``, ``port``, ``copies`` (a mirror), ``fail mode`` or ``datapath``; *table* is
-    an entry's.  *expected* and *held* are texts (ovs-ofctl's for entries and groups), empty where there is
-    no such thing.
+    *part* is ``entry``, ``group``, ``port``, ``copies`` (a mirror), ``setting`` (of a tunnel, a port or the
+    bridge), ``fail mode`` or ``datapath``; *table* is an entry's.  *expected* and *held* are texts
+    (ovs-ofctl's for entries and groups), empty where there is no such thing.
     *betrays* says in the user's words, with the line of the scenario, what is no longer as written.
     """
 

@@ -20,7 +20,9 @@ class DatapathState:
 
     *ports* maps an OpenFlow port to what is behind it: ``port:red/vm1``, ``tunnel``, ``local``,
     ``uplink``, or ``unknown:<interface>``.  *copies* are what sends traffic elsewhere beside all entries
-    (``mirrors``, ``sflow``, ...): no entry shows them.
+    (``mirrors``, ``sflow``, ...): no entry shows them.  *altered* are settings of the bridge and its ports
+    that are not as the backend built them (a tunnel's key, a controller of somebody else's): what is, what
+    should be.
     """
 
     name: str
@@ -28,6 +30,7 @@ class DatapathState:
     fail_mode: str = "secure"
     ports: Mapping[int, str] = field(default_factory=dict)
     copies: tuple[str, ...] = ()
+    altered: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,8 @@ class Snapshot:
         for name in sorted(self.datapaths):
             state = self.datapaths[name]
             digest.update(repr((name, state.fail_mode, sorted(state.ports.items()), state.copies)).encode())
+            if state.altered:
+                digest.update(repr(state.altered).encode())
             digest.update(repr(state.tables.entries).encode())
             digest.update(repr(state.tables.groups).encode())
         digest.update(repr(sorted(self.assignment.datapaths.items())).encode())

@@ -66,8 +66,17 @@ def _state(name: str, bridge: Mapping[str, Any], meanings: Mapping[str, str]) ->
         tables=Tables(entries=entries, groups=groups),
         fail_mode=bridge["fail_mode"] or "none",
         copies=tuple(bridge["copies"]),
+        altered=tuple((_named(held, meanings), wanted) for held, wanted in bridge["altered"]),
         ports={
             number: meanings.get(interface, f"unknown:{interface}")
             for interface, number in sorted(bridge["ports"].items(), key=lambda item: item[1])
         },
     )
+
+
+def _named(setting: str, meanings: Mapping[str, str]) -> str:
+    """Say whose interface it is: ``port p100: tag=7`` is about ``port p100 (red/vm1)``."""
+    subject, _, value = setting.partition(": ")
+    meaning = meanings.get(subject.rpartition(" ")[2], "")
+    owner = f" ({meaning.removeprefix('port:')})" if meaning.startswith("port:") else ""
+    return f"{subject}{owner}: {value}"

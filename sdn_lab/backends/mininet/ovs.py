@@ -25,7 +25,6 @@ Reference: ovs-vsctl(8), ovs-vswitchd.conf.db(5), ovs-fields(7).
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,13 +33,13 @@ from typing import Any
 
 from sdn_lab.backends.mininet.physical import UPLINK_OF_PORT, entries
 from sdn_lab.backends.mininet.plan import ENCAPSULATION_L4_PORT, Plan, PlannedHypervisor, PlannedPort
+from sdn_lab.backends.mininet.settings import COPIES, QUERY, Altered, Row, altered, read, row_of
 from sdn_lab.backends.mininet.unixctl import Answer, ask
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.process import Spawned, run, spawn
 from sdn_lab.tls import Identity
 
 INTEGRATION, PHYSICAL, NIC, TUNNEL = "br-int", "br-phy", "nic", "tun"
-COPIES = ("mirrors", "sflow", "netflow", "ipfix")  # columns of a bridge that send traffic elsewhere
 _ESTABLISHED = "01"  # in /proc/net/tcp, proc(5)
 _SECURE = ("fail_mode=secure", "protocols=OpenFlow13")
 _OUT_OF_BAND = "other_config:disable-in-band=true"
@@ -60,6 +59,7 @@ class OpenVSwitch:
         self._control = directory  # the switch's socket, once it has been started
         self._target: str | None = None
         self._retry_ms = 0
+        self._built: dict[str, Row] = {}  # what bridges and interfaces were told, for `settings`
         self._environment = {
             **environment,
             **dict.fromkeys(("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR"), str(directory)),
@@ -124,6 +124,13 @@ class OpenVSwitch:
         mac = f'other_config:hwaddr="{us.vtep_mac}"'
         dpid = f"other_config:datapath-id={us.dpid}"
         ours = (f"datapath_type={plan.datapath}", *_SECURE, _OUT_OF_BAND)
+        off = {"disable-in-band": "true"}
+        self._built = {
+            PHYSICAL: {"other_config": {**off, "hwaddr": us.vtep_mac}},
+            INTEGRATION: {"other_config": {**off, "datapath-id": us.dpid}},
+            NIC: {},
+            TUNNEL: {"type": plan.encap, "options": {"remote_ip": "flow", "key": "flow"}},
+        }
         self.vsctl(
             *("--", "add-br", PHYSICAL, "--", "set", "bridge", PHYSICAL, *ours, mac),
             *("--", "add-br", INTEGRATION, "--", "set", "bridge", INTEGRATION, *ours, dpid),
@@ -268,16 +275,32 @@ class OpenVSwitch:
         """Run ``ovs-appctl`` on ``ovs-vswitchd``."""
         return self._run("ovs-appctl", f"--timeout={_START_S}", "-t", str(self._control), *arguments)
 
+    def altered(self, bridge: str) -> list[Altered]:
+        """Return the settings of *bridge* and its ports that are not as built."""
+        return self._altered(read(self.vsctl(*QUERY)), bridge)
+
+    def _altered(self, tables: Mapping[str, Sequence[Row]], bridge: str) -> list[Altered]:
+        return list(altered(tables, bridge, self._built, self._target if bridge == INTEGRATION else None))
+
+    def restore_controller(self) -> None:
+        """Point br-int at its own controller again, and at no other."""
+        target, self._target = self._target, None
+        if target is None:
+            self.vsctl("del-controller", INTEGRATION)
+            return
+        self.set_controller(target)
+        if self._retry_ms:
+            self.retry_often()
+
     def _settings(self, bridge: str) -> dict[str, Any]:
-        """Return the fail mode (None: none), and what copies traffic away beside all entries."""
-        columns = ("fail_mode", *COPIES)
-        told = self.vsctl("--format=json", f"--columns={','.join(columns)}", "list", "bridge", bridge)
-        document = json.loads(told)
-        row = dict(zip(document["headings"], document["data"][0], strict=True))
+        """Return the fail mode (None: none), what copies traffic away beside all entries, what is altered."""
+        tables = read(self.vsctl(*QUERY))
+        row = row_of(tables, bridge)
         mode = row["fail_mode"]
         return {
             "fail_mode": mode if isinstance(mode, str) else None,
-            "copies": [name for name in COPIES if row[name] != ["set", []]],
+            "copies": [name for name in COPIES if row[name] != ()],
+            "altered": [setting.told for setting in self._altered(tables, bridge)],
         }
 
     def _run(self, *argv: str, stdin: str = "") -> str:

@@ -1,7 +1,8 @@
 """Make a hypervisor's bridges again what the backend built.
 
 Fail mode, in-band control, ports under their planned numbers, what copies traffic away (mirrors, sFlow,
-NetFlow, IPFIX), and the physical bridge's entries.  The integration bridge's entries are the controller's.
+NetFlow, IPFIX), whatever `settings` looks at, and the physical bridge's entries.  The integration bridge's
+entries are the controller's.
 
 What Open vSwitch cannot be given back, because the interface itself is gone, stays away: whoever asked takes
 another snapshot and sees it.
@@ -11,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sdn_lab.backends.mininet.ovs import COPIES, INTEGRATION, NIC, PHYSICAL, TUNNEL, OpenVSwitch
+from sdn_lab.backends.mininet.ovs import INTEGRATION, NIC, PHYSICAL, TUNNEL, OpenVSwitch
 from sdn_lab.backends.mininet.physical import UPLINK_OF_PORT, entries
 from sdn_lab.backends.mininet.plan import ENCAPSULATION_L4_PORT, Plan, PlannedHypervisor
+from sdn_lab.backends.mininet.settings import COPIES
 
 _KEPT = ("fail_mode=secure", "other_config:disable-in-band=true")
 
@@ -42,6 +44,11 @@ def restore(switch: OpenVSwitch, us: PlannedHypervisor, plan: Plan, bridges: Col
 
 def _settings(switch: OpenVSwitch, bridge: str) -> None:
     switch.vsctl("--", "set", "bridge", bridge, *_KEPT, "--", "clear", "bridge", bridge, *COPIES)
+    for setting in switch.altered(bridge):
+        if setting.column == "controller" and bridge == INTEGRATION:
+            switch.restore_controller()
+        else:
+            switch.vsctl(*setting.undo)
 
 
 def _ports(

@@ -27,7 +27,7 @@ def assignment():
     )
 
 
-def bridge(flows=FLOWS, ports=None, hidden=(), fail_mode="secure", copies=()):
+def bridge(flows=FLOWS, ports=None, hidden=(), fail_mode="secure", copies=(), altered=()):
     return {
         "flows": flows,
         "groups": "OFPST_GROUP_DESC reply (OF1.3) (xid=0x2):\n",
@@ -35,6 +35,7 @@ def bridge(flows=FLOWS, ports=None, hidden=(), fail_mode="secure", copies=()):
         "ports": {"tun": 1, "p100": 100, "br-int": LOCAL} if ports is None else ports,
         "hidden": list(hidden),
         "copies": list(copies),
+        "altered": list(altered),
     }
 
 
@@ -77,6 +78,16 @@ def test_a_tenants_port_that_is_gone_is_not_attached():
 def test_no_fail_mode_and_a_mirror_are_told():
     state = snapshot_of(told(fail_mode=None, copies=["mirrors"]), assignment()).datapaths["hv1"]
     assert (state.fail_mode, state.copies) == ("none", ("mirrors",))
+
+
+def test_altered_settings_are_told_and_are_another_snapshot():
+    altered = [["interface tun: type=gre", "vxlan"], ["port p100: tag=7", "[]"]]
+    snapshot = snapshot_of(told(altered=altered), assignment())
+    assert snapshot.datapaths["hv1"].altered == (
+        ("interface tun: type=gre", "vxlan"),
+        ("port p100 (red/vm1): tag=7", "[]"),
+    )
+    assert snapshot.hash != snapshot_of(told(), assignment()).hash
 
 
 @pytest.mark.parametrize(
