@@ -13,7 +13,7 @@
 #   make kills         kill -9 of 50 labs at random moments, root's and an ordinary user's: nothing is left; of a
 #                      lab's controller 20 times and its switches 5 times, under packets: none opens
 #   make notebooks     run the notebooks from top to bottom, on the simulator
-#   make bench         wall time by phase; probes against Mininet's pingAll
+#   make bench         wall time by phase; probes against Mininet's pingAll; packets a second; a large lab
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -88,6 +88,8 @@ bench: $(VENV)/.test system
 	$(SUDO) $(BIN)/python bench/probes_against_pingall.py
 	$(SUDO) $(BIN)/python bench/start_and_stop.py
 	$(SUDO) $(BIN)/python bench/apply.py
+	$(BIN)/python bench/switch.py
+	$(BIN)/python bench/scale.py
 
 # A venv with what the product needs, and one with the tests' needs on top.  The stamps depend on pyproject.toml,
 # so a changed dependency is installed by the next call.

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, collapse_addresses, ip_network
 
 from sdn_lab.compiler.pipeline import (
@@ -58,6 +59,7 @@ from sdn_lab.model.intent import (
     CidrRemote,
     Direction,
     GroupRemote,
+    IPAddress,
     IPNetwork,
     NetworkRemote,
     Protocol,
@@ -195,9 +197,20 @@ def _peers(site: Site, local: LocalPort, rule: Rule, end: str) -> Iterator[Tests
         prefixes: list[IPNetwork] = []
         for remote in rule.remotes:
             prefixes += [p for p in _prefixes(site, local, remote) if p.version == version]
-        for prefix in collapse_addresses(prefixes):  # type: ignore[type-var]  # one family at a time
-            value, mask = int(prefix.network_address), int(prefix.netmask)
+        for value, mask in _collapsed(tuple(prefixes)):
             yield {"eth_type": eth_type, **({field: (value, mask)} if mask else {})}
+
+
+@lru_cache(maxsize=1 << 12)  # a group's members are asked for by every rule that names it
+def _collapsed(prefixes: tuple[IPNetwork, ...]) -> tuple[tuple[int, int], ...]:
+    """Return the union of prefixes of one family, as values and masks."""
+    union = collapse_addresses(prefixes)  # type: ignore[type-var]  # one family at a time
+    return tuple((int(prefix.network_address), int(prefix.netmask)) for prefix in union)
+
+
+@lru_cache(maxsize=1 << 16)
+def _host(address: IPAddress) -> IPNetwork:
+    return ip_network(address)
 
 
 def _prefixes(site: Site, local: LocalPort, remote: Remote) -> list[IPNetwork]:
@@ -215,7 +228,7 @@ def _prefixes(site: Site, local: LocalPort, remote: Remote) -> list[IPNetwork]:
     else:
         assert isinstance(remote, GroupRemote)
         named = [(p, ip) for p, ip in site.peers_of(local) if remote.group in p.groups]
-    return [ip_network(ip) for _, ip in named]
+    return [_host(ip) for _, ip in named]
 
 
 def _subtract(cidr: IPNetwork, excluded: tuple[IPNetwork, ...]) -> list[IPNetwork]:

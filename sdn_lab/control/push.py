@@ -43,7 +43,7 @@ from typing import Any
 from sdn_lab.control.dump import Dump, Slice
 from sdn_lab.control.lines import pack_tables
 from sdn_lab.control.site import Site
-from sdn_lab.openflow import codec
+from sdn_lab.openflow import codec, codec_quick
 from sdn_lab.openflow.delta import Change, Operation, delta
 from sdn_lab.openflow.entry import FlowEntry, Group, Tables
 
@@ -141,10 +141,9 @@ class Pusher:
     def _send(self, push: _Push, datapath: Any, operations: list[Operation]) -> None:
         batch = bytearray()
         for number, operation in enumerate(operations, start=1):
-            message = _message(datapath, operation)
-            push.sent[datapath.set_xid(message)] = operation
-            message.serialize()
-            batch += message.buf
+            xid, message = _message(datapath, operation)
+            push.sent[xid] = operation
+            batch += message
             if number % _BATCH == 0 or number == len(operations):
                 datapath.send(bytes(batch))
                 batch.clear()
@@ -231,7 +230,8 @@ def error_names(message: Any) -> str:
     return f"{type_.split('(')[0]} / {code.split('(')[0]}"
 
 
-def _message(datapath: Any, operation: Operation) -> Any:
+def _message(datapath: Any, operation: Operation) -> tuple[int, bytes]:
+    """Return a transaction id of the connection's, and the message that does an operation under it."""
     ofproto, subject = datapath.ofproto, operation.subject
     if isinstance(subject, Group):
         command = {
@@ -240,13 +240,17 @@ def _message(datapath: Any, operation: Operation) -> Any:
             Change.DELETE: ofproto.OFPGC_DELETE,
         }
         told = replace(subject, buckets=()) if operation.change is Change.DELETE else subject
-        return codec.group_mod(datapath, command[operation.change], told)
+        message = codec.group_mod(datapath, command[operation.change], told)
+        xid = datapath.set_xid(message)
+        message.serialize()
+        return xid, bytes(message.buf)
     command = {
         Change.ADD: ofproto.OFPFC_ADD,
         Change.MODIFY: ofproto.OFPFC_MODIFY_STRICT,
         Change.DELETE: ofproto.OFPFC_DELETE_STRICT,
     }
-    return codec.flow_mod(datapath, command[operation.change], subject)
+    xid = datapath.set_xid(datapath.ofproto_parser.OFPBarrierRequest(datapath))  # it numbers messages only
+    return xid, codec_quick.flow_mod(datapath, command[operation.change], subject, xid)
 
 
 def _minus(these: Tables, those: Tables) -> Tables:

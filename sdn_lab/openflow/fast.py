@@ -73,21 +73,11 @@ class Cache:
         program = self.find(frame, in_port, tunnel)
         if program is None:
             return self.slowly(frame, in_port, tunnel, now_ns)
-        return self.quickly(program, frame, now_ns, traced=traced)
-
-    def quickly(self, program: Program, frame: bytes, now_ns: int, *, traced: bool = False) -> Result:
-        """Process a frame for which there is a program."""
-        flight = self.fly(program, frame, now_ns, traced=traced)
-        return Result(
-            emissions=tuple(flight.emissions),
-            packet_ins=tuple(flight.packet_ins),
-            path=tuple(flight.taken if flight.path is None else flight.path),
-            notes=tuple(dict.fromkeys(flight.notes)),
-        )
+        return self.fly(program, frame, now_ns, traced=traced).result()
 
     def fly(self, program: Program, frame: bytes, now_ns: int, *, traced: bool = False) -> Flight:
         """Do a program; return all that came of it."""
-        flight = Flight(self.pipeline.tracker, now_ns, len(frame), self, path=[] if traced else None)
+        flight = Flight(self.pipeline.tracker, now_ns, len(frame), self, traced=traced)
         program.follow(flight, frame)
         return flight
 

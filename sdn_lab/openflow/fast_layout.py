@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sdn_lab.openflow.fields import ETH_ARP, ETH_IP, ETH_IPV6, ETH_QINQ, ETH_VLAN
+from sdn_lab.openflow.packet_exthdr import SEEN
 from sdn_lab.openflow.packet_parse import (
     ETH_TYPE_MIN,
     EXTENSIONS,
@@ -171,11 +172,11 @@ def _ipv4(
 def _ipv6(
     frame: bytes, l3: int, pins: dict[int, int], fixed: dict[str, int], spots: dict[str, Spot]
 ) -> tuple[int, int, int]:
-    if len(frame) < l3 + 40 or frame[l3 + 6] in EXTENSIONS:
+    if len(frame) < l3 + 40 or frame[l3 + 6] in EXTENSIONS | SEEN:
         return _NOT_PLAIN
     proto, l4 = frame[l3 + 6], l3 + 40
     pins[l3 + 6] = 0xFF
-    fixed.update(ip_frag=0, ip_proto=proto)
+    fixed.update(ip_frag=0, ip_proto=proto, ipv6_exthdr=0)
     spots.update(
         ip_dscp=Spot(l3, 2, 6),
         ip_ecn=Spot(l3, 2, 4),

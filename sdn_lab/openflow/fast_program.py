@@ -27,13 +27,16 @@ from sdn_lab.openflow.action import Action
 from sdn_lab.openflow.conntrack import PacketState
 from sdn_lab.openflow.fast_layout import HEAD, Layout
 from sdn_lab.openflow.fast_track import Shortcut
-from sdn_lab.openflow.interpret_result import Emission, PacketIn, Taken, Tunnel
+from sdn_lab.openflow.interpret_result import Emission, PacketIn, Result, Taken, Tunnel
 from sdn_lab.openflow.packet_parse import dissect
 
 # What packets behind one ct() differ in; the zone is the action's.
 outcome: Callable[[PacketState], Any] = attrgetter(
     *(row.name for row in fields(PacketState) if row.name not in ("connection", "zone"))
 )
+
+
+_NONE = PacketState()  # nobody writes to it
 
 
 class Onward(Protocol):
@@ -43,19 +46,35 @@ class Onward(Protocol):
         """Process a packet that came out of the tracker by the tables."""
 
 
-@dataclass(slots=True, eq=False)
 class Flight:
-    """One packet on its way through programs, and what came of it so far."""
+    """One packet on its way through programs, and what came of it so far.
 
-    tracker: Any
-    now_ns: int
-    octets: int
-    onward: Onward
-    emissions: list[Emission] = field(default_factory=list)
-    packet_ins: list[PacketIn] = field(default_factory=list)
-    path: list[Taken] | None = None  # where somebody wants to see it
-    taken: list[Taken] = field(default_factory=list)  # look-ups that no program counts
-    notes: list[str] = field(default_factory=list)
+    *path* is kept where somebody wants to see it; *taken* are the look-ups that no program counts.
+    """
+
+    __slots__ = ("emissions", "notes", "now_ns", "octets", "onward", "packet_ins", "path", "taken", "tracker")
+
+    def __init__(self, tracker: Any, now_ns: int, octets: int, onward: Onward, *, traced: bool) -> None:
+        self.tracker, self.now_ns, self.octets, self.onward = tracker, now_ns, octets, onward
+        self.emissions: list[Emission] = []
+        self.packet_ins: list[PacketIn] = []
+        self.taken: list[Taken] = []
+        self.notes: list[str] = []
+        self.path: list[Taken] | None = [] if traced else None
+
+    def result(self) -> Result:
+        """Return what came of it."""
+        return Result(
+            emissions=tuple(self.emissions),
+            packet_ins=tuple(self.packet_ins),
+            path=tuple(self.taken if self.path is None else self.path),
+            notes=tuple(dict.fromkeys(self.notes)),
+        )
+
+    @property
+    def only_sent(self) -> bool:
+        """Whether nothing came of it but what was sent, and programs count the rest."""
+        return not (self.packet_ins or self.taken or self.notes)
 
 
 @dataclass(slots=True)
@@ -227,7 +246,7 @@ class Program:
 
     def follow(self, flight: Flight, frame: bytes) -> None:
         """Do to *frame*, which arrives, what the tables would: `run`, in a loop as long as it only hops."""
-        program, state = self, PacketState()
+        program, state = self, _NONE
         head = int.from_bytes(frame[:HEAD], "little")
         while (track := program.hop) is not None and (onwards := track.onwards) is not None:
             program.packets += 1
@@ -235,14 +254,14 @@ class Program:
             program.used_ns = flight.now_ns
             if flight.path is not None:
                 flight.path += program.taken
-            state = track.ask(flight, frame, head, state if track.before >= 0 else PacketState())
+            state = track.ask(flight, frame, head, state if track.before >= 0 else _NONE)
             node = onwards.nodes.get(outcome(state))
             following = node.find(frame, head) if node is not None else None
             if following is None:
                 flight.onward.recirculate(flight, track, frame, state)
                 return
             program = following
-        program.run(flight, frame, state)
+        program.run(flight, frame, state if state is not _NONE else PacketState())
 
     def run(self, flight: Flight, frame: bytes, state: PacketState) -> None:
         """Do to *frame* what the tables would."""

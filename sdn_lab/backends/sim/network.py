@@ -24,7 +24,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, lru_cache, partial
+from ipaddress import IPv4Address
 
 from sdn_lab.backends.routes import routes_of
 from sdn_lab.backends.sim import physical
@@ -175,10 +176,7 @@ class Network:
             peer = self._by_vtep.get(out.tunnel.tun_dst) if out.tunnel is not None else None
             if peer is None or out.tunnel is None or peer is datapath:
                 return  # no tunnel leads there
-            outer = packet.Outer(
-                src_mac=datapath.vtep_mac, dst_mac=peer.vtep_mac, src=datapath.vtep, dst=peer.vtep
-            )
-            wrapped = self._encap.wrap(out.frame, out.tunnel.tun_id & 0xFFFFFF, outer)
+            wrapped = self._encap.wrap(out.frame, out.tunnel.tun_id & 0xFFFFFF, _between(datapath, peer))
             self._then(partial(self._enter, self.physical[datapath.hypervisor], wrapped, LOCAL))
         elif out.of_port == LOCAL:
             self._see(PointKind.MANAGEMENT, datapath.hypervisor, out.frame)
@@ -224,7 +222,7 @@ class Network:
             self.instances[port].receive(frame)
 
     def _see(self, kind: PointKind, name: str, frame: bytes) -> None:
-        self.captures.append(Capture(point=WatchPoint(kind=kind, name=name), frame=frame))
+        self.captures.append(Capture(point=_point(kind, name), frame=frame))
         self._tell(kind, name, frame, sent=False if kind is PointKind.PORT else None)
 
     def _tell(self, kind: PointKind, name: str, frame: bytes, *, sent: bool | None) -> None:
@@ -238,6 +236,21 @@ class Network:
             return self.places[port]
         except KeyError:
             raise LabError(f"there is no port {port} in this lab") from None
+
+
+@cache
+def _point(kind: PointKind, name: str) -> WatchPoint:
+    return WatchPoint(kind=kind, name=name)
+
+
+def _between(here: Datapath, there: Datapath) -> packet.Outer:
+    """Return the outer addresses between two tunnel ends."""
+    return _outer(here.vtep_mac, there.vtep_mac, here.vtep, there.vtep)
+
+
+@lru_cache(maxsize=1 << 14)
+def _outer(src_mac: str, dst_mac: str, src: IPv4Address, dst: IPv4Address) -> packet.Outer:
+    return packet.Outer(src_mac=src_mac, dst_mac=dst_mac, src=src, dst=dst)
 
 
 def _state(of_port: int, mac: str, name: str, behind: str) -> Attached:

@@ -111,7 +111,12 @@ class Switch:
         if program is None:
             self._follow(cache.slowly(frame, in_port, tunnel, now_ns), octets)
         elif program.sends is None:
-            self._follow(cache.quickly(program, frame, now_ns), octets)
+            flight = cache.fly(program, frame, now_ns)
+            if flight.only_sent:
+                for emission in flight.emissions:
+                    self._emit(emission)
+            else:
+                self._follow(flight.result(), octets)
         else:  # the hottest path of the simulator: nothing to do but count and send
             program.packets += 1
             program.octets += octets

@@ -49,7 +49,8 @@ def plain_frames() -> dict[str, bytes]:
 
 
 PLAIN = plain_frames()
-STRUCTURE = {"eth_type", "ip_proto", "ip_frag", "vlan_vid", "vlan_pcp", "icmpv6_type"}  # pinned in any case
+STRUCTURE = {"eth_type", "ip_proto", "ip_frag", "vlan_vid", "vlan_pcp"}  # pinned in any case
+STRUCTURE |= {"icmpv6_type", "ipv6_exthdr"}
 FIELDS_OF = [(name, field) for name, frame in PLAIN.items() for field in sorted(pk.parse(frame))]
 
 
