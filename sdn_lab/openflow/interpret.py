@@ -42,7 +42,17 @@ from sdn_lab.openflow.interpret_run import Run
 from sdn_lab.openflow.meter import Policer
 from sdn_lab.openflow.reading import Reading
 
-__all__ = ["Emission", "PacketIn", "Pipeline", "Reason", "Result", "Taken", "Tunnel", "unsupported"]
+__all__ = [
+    "Emission",
+    "PacketIn",
+    "Pipeline",
+    "Reason",
+    "Result",
+    "Taken",
+    "Tunnel",
+    "refused",
+    "unsupported",
+]
 
 AnyRun = TypeVar("AnyRun", bound=Run)
 
@@ -66,9 +76,9 @@ class Pipeline:
         reading: Reading = Reading.OPEN_VSWITCH,
         bridging: Bridging | None = None,
     ) -> None:
-        refused = unsupported(tables)
-        if refused:
-            raise LabError(refused[0])
+        unknown = unsupported(tables)
+        if unknown:
+            raise LabError(unknown[0])
         by_table: defaultdict[int, list[FlowEntry]] = defaultdict(list)
         for entry in tables.entries:
             by_table[entry.table_id].append(entry)
@@ -99,30 +109,31 @@ class Pipeline:
 
 def unsupported(tables: Tables) -> tuple[str, ...]:
     """Say, one sentence each, what in *tables* this interpreter cannot run."""
-    refused: list[str] = []
+    found: list[str] = []
     for entry in tables.entries:
         goto = entry.instructions.goto
-        said = _refused((*entry.instructions.apply, *entry.instructions.write))
-        refused.extend(f"table {entry.table_id}: {what} is not supported" for what in said)
+        said = refused((*entry.instructions.apply, *entry.instructions.write))
+        found.extend(f"table {entry.table_id}: {what} is not supported" for what in said)
         if goto is not None and goto <= entry.table_id:
-            refused.append(f"table {entry.table_id}: goto_table:{goto} does not lead forward")
-    refused.extend(
+            found.append(f"table {entry.table_id}: goto_table:{goto} does not lead forward")
+    found.extend(
         f"group {group.group_id}: {what} is not supported"
         for group in tables.groups
         for bucket in group.buckets
-        for what in _refused(bucket.actions)
+        for what in refused(bucket.actions)
     )
-    return tuple(refused)
+    return tuple(found)
 
 
-def _refused(actions: Iterable[Action]) -> Iterator[str]:
+def refused(actions: Iterable[Action]) -> Iterator[str]:
+    """Give what of *actions* cannot be run, by name."""
     for action in actions:
         if isinstance(action, Resubmit) and action.ct:
             yield "resubmit with ct"
         elif type(action) not in HANDLERS:
             yield f"action {type(action).__name__}"
         elif isinstance(action, Clone):
-            yield from _refused(action.actions)
+            yield from refused(action.actions)
         elif isinstance(action, Controller) and (action.userdata or action.pause):
             yield "controller(userdata=, pause)"
         elif isinstance(action, Learn) and (what := interpret_learn.unsupported(action)):

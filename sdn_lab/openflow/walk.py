@@ -38,7 +38,8 @@ class Hop:
 class Journey:
     """What became of a frame: ``(port, frame)`` where it arrived, and every look-up in order.
 
-    *punted* says that a controller was asked, or that hops ran out: then arrivals are not all there is.
+    *punted* says that a controller was asked, that an entry was learned, or that hops ran out: then arrivals
+    are not all there is.
     """
 
     arrivals: tuple[tuple[str, bytes], ...]
@@ -76,7 +77,7 @@ class Walk:
             name, data, in_port, tunnel = waiting.popleft()
             result = self._pipelines[name].process(data, in_port, tunnel, now_ns=now_ns)
             hops += (Hop(datapath=name, table=t.table_id, entry=t.entry) for t in result.path)
-            punted = punted or bool(result.packet_ins)
+            punted = punted or bool(result.packet_ins) or bool(result.learned)
             here = self._assignment.datapaths[name]
             for out in result.emissions:
                 owner = self._assignment.port_at(name, out.of_port)

@@ -17,6 +17,7 @@ from sdn_lab.openflow import action_labels as labels
 from sdn_lab.openflow import fields
 from sdn_lab.openflow.entry import FlowEntry
 from sdn_lab.openflow.fields_labels import ETH_MPLS, ETH_MPLS_MULTICAST, ETH_PBB
+from sdn_lab.openflow.interpret import refused
 from sdn_lab.openflow.wire import error
 from sdn_lab.openflow.wire.error import WireError
 
@@ -67,12 +68,12 @@ def check_actions(
     """
     known = exact
     for a in actions:
+        for what in refused((a,)):
+            raise WireError(error.ACTION_BAD_TYPE, f"{what} is not supported")
         if isinstance(a, labels.LabelAction):
             known, tagged = _check_label(a, known, tagged=tagged)
             continue
         match a:
-            case act.Output() if a.of_port == act.NORMAL:
-                raise WireError(error.ACTION_BAD_OUT_PORT, "output to NORMAL is not known here")
             case act.SetField():
                 _needs(a.field, known)
                 if a.field in ("eth_type", "ip_proto") and known is not None:

@@ -25,8 +25,9 @@ from sdn_lab.backends.sim.check import check_actions, check_entry
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.table import FlowTable, Removed, Row, groups_of
 from sdn_lab.openflow import action as act
+from sdn_lab.openflow.bridging import Bridging
 from sdn_lab.openflow.conntrack import Tracker
-from sdn_lab.openflow.entry import Group, Tables
+from sdn_lab.openflow.entry import FlowEntry, Group, Tables
 from sdn_lab.openflow.fast import Cache
 from sdn_lab.openflow.interpret import Emission, PacketIn, Pipeline, Result, Tunnel
 from sdn_lab.openflow.meter import Policer
@@ -69,6 +70,7 @@ class Switch:
         self.table.settle = self._settle
         self.groups: dict[int, Group] = {}
         self.meters: dict[int, Policer] = {}
+        self.bridging = Bridging()
         held = {a.state.of_port: a for a in attached}
         self.ports: dict[int, PortState] = {n: a.state for n, a in held.items()}
         self.behind = {n: a.behind for n, a in held.items()}
@@ -148,6 +150,8 @@ class Switch:
             if taken.entry is not None:
                 seen.packets += 1
                 self._row_of[id(taken.entry)].count(octets, self.clock.now_ns)
+        for learned in result.learned:
+            self.table.change(_added(learned), self.clock.now_ns)
         for packet_in in result.packet_ins:
             self.on_packet_in(packet_in)
         for emission in result.emissions:
@@ -172,6 +176,7 @@ class Switch:
                     ports=self._live(),
                     meters=self.meters,
                     reading=self.reading,
+                    bridging=self.bridging,
                 )
             )
             self._row_of = {id(row.entry): row for row in self.table.rows()}
@@ -289,6 +294,8 @@ class Switch:
         """Take a port's link up or down.  Return how a controller sees it now."""
         before = self.ports[of_port]
         self._changes += 1
+        if not up:
+            self.bridging.forget(of_port)
         self.ports[of_port] = PortState(of_port=of_port, mac=before.mac, name=before.name, up=up)
         return self.ports[of_port]
 
@@ -303,6 +310,7 @@ class Switch:
         """Remove a port.  Return how a controller saw it."""
         for held in (self.behind, self.received, self.sent):
             del held[of_port]
+        self.bridging.forget(of_port)
         self._changes += 1
         return self.ports.pop(of_port)
 
@@ -320,6 +328,13 @@ class Switch:
         return (
             self.fail_mode == "standalone" and lost is not None and self.clock.now_ns - lost >= FAIL_OPEN_NS
         )
+
+
+def _added(entry: FlowEntry) -> request.FlowMod:
+    """Return the flow-mod that ``learn`` amounts to."""
+    return request.FlowMod(
+        command=request.ADD, entry=entry, cookie_mask=0, out_port=act.ANY, out_group=act.ANY
+    )
 
 
 def _count(counted: Counted, frame: bytes) -> None:
