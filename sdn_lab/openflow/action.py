@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdn_lab.openflow.action_labels import LabelAction
+from sdn_lab.openflow.action_nat import Nat
 from sdn_lab.openflow.action_ovs import OvsAction
 
 # Reserved ports, OpenFlow 1.3.5 section 7.2.1.
@@ -120,7 +121,8 @@ class Ct:
     """Connection tracking: send through the tracker in *zone*; *commit* makes the connection known.
 
     With *table* a copy with the ct fields filled in starts again at that table, and the actions after
-    this one go on with the packet as it was.  *exec_* are set_field actions on ct_mark and ct_label.
+    this one go on with the packet as it was.  *exec_* are set_field actions on ct_mark and ct_label, *nat*
+    translates addresses and ports.
     """
 
     commit: bool = False
@@ -128,6 +130,7 @@ class Ct:
     table: int | None = None
     zone: int | Subfield = 0
     exec_: tuple[SetField, ...] = ()
+    nat: Nat | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

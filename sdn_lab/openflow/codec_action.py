@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from ipaddress import ip_address
 from typing import Any
 
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow import action_labels as labels
+from sdn_lab.openflow.action_nat import Nat, NatKind
 from sdn_lab.openflow.codec_field import (
     NUMBERS,
     CodecError,
@@ -30,6 +32,8 @@ from sdn_lab.openflow.fields import FIELDS
 
 _NO_TABLE = 0xFF  # "this table" of resubmit, "no table" of ct
 _CT_COMMIT, _CT_FORCE = 1, 2
+_NAT_KINDS = {NatKind.SRC: 1, NatKind.DST: 2, NatKind.KNOWN: 0}
+_NAT_FLAGS = {"persistent": 4, "by_hash": 8, "random": 16}
 
 
 def actions(datapath: Any, values: Iterable[act.Action]) -> list[Any]:
@@ -91,8 +95,22 @@ def _ct(datapath: Any, value: act.Ct) -> Any:
         zone_ofs_nbits=zone,
         recirc_table=_NO_TABLE if value.table is None else value.table,
         alg=0,
-        actions=[_set_field(datapath, inner) for inner in value.exec_],
+        actions=[
+            *([_nat(datapath, value.nat)] if value.nat is not None else []),
+            *(_set_field(datapath, inner) for inner in value.exec_),
+        ],
     )
+
+
+def _nat(datapath: Any, nat: Nat) -> Any:
+    flags = _NAT_KINDS[nat.kind] | sum(bit for name, bit in _NAT_FLAGS.items() if getattr(nat, name))
+    ranges: dict[str, Any] = {}
+    if nat.addresses is not None:
+        family = f"range_ipv{nat.addresses[0].version}"
+        ranges |= {f"{family}_min": str(nat.addresses[0]), f"{family}_max": str(nat.addresses[1])}
+    if nat.ports is not None:
+        ranges |= {"range_proto_min": nat.ports[0], "range_proto_max": nat.ports[1]}
+    return _padded_nat(datapath.ofproto_parser)(flags=flags, **ranges)
 
 
 _WRITERS: Mapping[type, Callable[[Any, Any], Any]] = {
@@ -183,7 +201,10 @@ def _read_ct(datapath: Any, value: Any) -> act.Action:
         raise CodecError(
             f"action ct with flags={value.flags:#x}, alg={value.alg} is not one that sdn_lab knows"
         )
-    inner = read_actions(datapath, value.actions)
+    nats = [a for a in value.actions if type(a).__name__ == "NXActionNAT"]
+    inner = read_actions(datapath, [a for a in value.actions if a not in nats])
+    if len(nats) > 1:
+        raise CodecError("action ct with two nat is not one that sdn_lab knows")
     unknown = [type(a).__name__ for a in inner if not isinstance(a, act.SetField)]
     if unknown:
         raise CodecError(f"action {unknown[0]} inside ct(exec(...)) is not one that sdn_lab knows")
@@ -197,7 +218,27 @@ def _read_ct(datapath: Any, value: Any) -> act.Action:
             else value.zone_ofs_nbits
         ),
         exec_=tuple(a for a in inner if isinstance(a, act.SetField)),
+        nat=_read_nat(nats[0]) if nats else None,
     )
+
+
+def _read_nat(value: Any) -> Nat:
+    kinds = [kind for kind, bit in _NAT_KINDS.items() if bit == value.flags & 3]
+    if not kinds or value.flags & ~0x1F:
+        raise CodecError(f"action nat with flags={value.flags:#x} is not one that sdn_lab knows")
+    first = value.range_ipv4_min or value.range_ipv6_min
+    last = value.range_ipv4_max or value.range_ipv6_max or first
+    low, high = value.range_proto_min, value.range_proto_max
+    nat = Nat(
+        kind=kinds[0],
+        addresses=(ip_address(first), ip_address(last)) if first else None,
+        ports=(low, high or low) if low else None,
+        **{name: bool(value.flags & bit) for name, bit in _NAT_FLAGS.items()},
+    )
+    wrong = nat.complaint()
+    if wrong is not None:
+        raise CodecError(f"action nat: {wrong}")
+    return nat
 
 
 _READERS: Mapping[str, Callable[[Any, Any], act.Action]] = {
@@ -244,3 +285,15 @@ def _masked_set(parser: Any) -> Callable[[act.SetField], Any]:
             return bytearray(self._oxm + bytes(-(10 + len(self._oxm)) % 8))
 
     return MaskedSet
+
+
+@cache
+def _padded_nat(parser: Any) -> type[Any]:
+    class PaddedNat(parser.NXActionNAT):  # type: ignore[misc]
+        """``nat``, filled up to whole words: the framework's ends where its ranges end."""
+
+        def serialize_body(self) -> bytearray:
+            body = super().serialize_body()
+            return bytearray(body + bytes(-(10 + len(body)) % 8))
+
+    return PaddedNat

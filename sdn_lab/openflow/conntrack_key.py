@@ -43,6 +43,21 @@ class Key:
         """The key of the packets that go the other way."""
         return Key(self.zone, self.eth_type, self.proto, self.dst, self.src)
 
+    def fields(self) -> dict[str, int]:
+        """Return the first packet's fields, ``ct_nw_src`` and so on; protocol 0 has none."""
+        if not self.proto:
+            return {}
+        (src, *src_l4), (dst, *dst_l4) = self.src, self.dst
+        is_icmp = _is_icmp(self.eth_type, self.proto)
+        names = ("ct_nw_src", "ct_nw_dst") if self.eth_type == ETH_IP else ("ct_ipv6_src", "ct_ipv6_dst")
+        return {
+            names[0]: int.from_bytes(src),
+            names[1]: int.from_bytes(dst),
+            "ct_nw_proto": self.proto,
+            "ct_tp_src": src_l4[1] if is_icmp else src_l4[0],
+            "ct_tp_dst": 0 if is_icmp else dst_l4[0],
+        }
+
 
 def key_of(frame: bytes, found: Dissection, zone: int) -> tuple[Key, bool] | None:
     """Return the key of a frame and whether it is an ICMP error, or None where the packet is invalid."""

@@ -14,14 +14,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from struct import unpack_from
 
+from sdn_lab.openflow.conntrack_time import Stage
+
 FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 CLOSED, SYN_SENT, ESTABLISHED, CLOSING, FIN_WAIT_2, TIME_WAIT = 0, 2, 4, 7, 9, 10
 WSCALE_FLAG, WSCALE_UNKNOWN, WSCALE_MASK, MAX_WSCALE = 0x80, 0x40, 0x0F, 14
 MAX_ACK_WINDOW = 0xFFFF + 1500
 _M32 = 0xFFFFFFFF
-
-FIRST_PACKET_MS, OPENING_MS, ESTABLISHED_MS = 30_000, 30_000, 86_400_000
-CLOSING_MS, FIN_WAIT_MS, CLOSED_MS = 900_000, 45_000, 30_000
 
 
 class Update(Enum):
@@ -75,7 +74,7 @@ class TcpState:
     """Both ends; index 0 opened the connection."""
 
     peers: list[Peer] = field(default_factory=lambda: [Peer(), Peer()])
-    timeout_ms: int = FIRST_PACKET_MS
+    stage: Stage = Stage.TCP_SYN_SENT
 
     @classmethod
     def opened_by(cls, segment: Segment) -> TcpState:
@@ -107,7 +106,7 @@ class TcpState:
                 return Update.NEW
             if src.state <= SYN_SENT:
                 src.state = SYN_SENT
-                self.timeout_ms = FIRST_PACKET_MS
+                self.stage = Stage.TCP_SYN_SENT
                 return Update.VALID_NEW
         return self._track(segment, src, dst)
 
@@ -188,15 +187,15 @@ class TcpState:
             src.state = dst.state = TIME_WAIT
         low, high = sorted((src.state, dst.state))
         if low >= FIN_WAIT_2:
-            self.timeout_ms = CLOSED_MS
+            self.stage = Stage.TCP_CLOSE
         elif low >= CLOSING:
-            self.timeout_ms = FIN_WAIT_MS
+            self.stage = Stage.TCP_TIME_WAIT
         elif low < ESTABLISHED:
-            self.timeout_ms = OPENING_MS
+            self.stage = Stage.TCP_SYN_RECV
         elif high >= CLOSING:
-            self.timeout_ms = CLOSING_MS
+            self.stage = Stage.TCP_FIN_WAIT
         else:
-            self.timeout_ms = ESTABLISHED_MS
+            self.stage = Stage.TCP_ESTABLISHED
 
 
 def flags_are_illegal(flags: int) -> bool:

@@ -30,9 +30,11 @@ from sdn_lab.openflow.fast_track import Shortcut
 from sdn_lab.openflow.interpret_result import Emission, PacketIn, Result, Taken, Tunnel
 from sdn_lab.openflow.packet_parse import dissect
 
-# What packets behind one ct() differ in; the zone is the action's.
+# What packets behind one ct() differ in; the zone is the action's, and the fields that come from the origin
+# are not read by anything that is cached (`fast_watch`).
+_SAME_WAY = ("connection", "zone", "origin", "is_reply", "is_error")
 outcome: Callable[[PacketState], Any] = attrgetter(
-    *(row.name for row in fields(PacketState) if row.name not in ("connection", "zone"))
+    *(row.name for row in fields(PacketState) if row.name not in _SAME_WAY)
 )
 
 

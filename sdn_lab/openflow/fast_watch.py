@@ -27,6 +27,7 @@ from sdn_lab.openflow.interpret_packet import Packet
 from sdn_lab.openflow.interpret_result import Taken
 
 _PACKET = frozenset(name for name, row in FIELDS.items() if row.domain is Domain.PACKET)
+_ORIGIN = frozenset(name for name in FIELDS if name.startswith(("ct_nw_", "ct_ipv6_", "ct_tp_")))
 
 
 class Recording:
@@ -54,6 +55,8 @@ class Recording:
 
     def bits_of(self, name: str, mask: int) -> int:
         """Return the bits of the frame that a test looks at."""
+        if name in _ORIGIN:
+            self.spoil("the connection's first packet was looked at")
         if name not in _PACKET or self.layout is None:
             return 0
         bits = self.layout.looked_at(name, mask)
@@ -92,6 +95,8 @@ class Fields(dict[str, int]):
     def _read(self, name: str) -> None:
         if name in _PACKET and dict.__contains__(self, name):
             self.recording.mask |= self.bits_of(name, FIELDS[name].full_mask)
+        elif name in _ORIGIN:
+            self.recording.bits_of(name, 0)
 
     def _read_all(self) -> None:
         for name in dict.keys(self):

@@ -2,6 +2,9 @@
 
 ``ct(table=N)`` starts a second pipeline at N *before* the actions after it go on.
 
+``nat`` changes the packet's bytes.  Where the packet goes on without ``table=``, its fields are still the old
+ones, as in Open vSwitch: only the tables behind ``table=`` see the translation.
+
 Reference: ovs-actions(7), "The ct action"; ``compose_conntrack_action`` of Open vSwitch.
 """
 
@@ -45,7 +48,12 @@ def _ct(run: Run, packet: Packet, action: Ct, place: Place) -> None:
         mark=masked["ct_mark"],
         label=masked["ct_label"],
         now_ns=run.now_ns,
+        **({} if action.nat is None else {"nat": action.nat}),
     )
+    if packet.ct.note:
+        run.note(packet.ct.note)
+    if packet.ct.frame is not None:
+        packet.translated(packet.ct.frame)
     if action.table is not None:
         if place.action_set:
             run.note("ct(table=) with an action set: ovs-vswitchd 3.1.0 aborts")

@@ -44,10 +44,12 @@ class Packet:
     """One packet, mutable.
 
     *tags* are the VLAN tags that the fields know of, outermost first; *bare* is the frame without them.
+    *stale*: the tracker translated the bytes since the fields were read; *rewritten*: and then an action
+    wrote into a header.
     *behind* are the ports of a first fragment: actions see them, look-ups see 0.
     """
 
-    __slots__ = ("bare", "behind", "ct", "fields", "reading", "tags")
+    __slots__ = ("bare", "behind", "ct", "fields", "reading", "rewritten", "stale", "tags")
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Packet:
         found = dissect(frame)
         self.tags = [frame[12:16]] if found.tagged else []
         self.bare = frame[:12] + frame[16:] if found.tagged else frame
+        self.stale = self.rewritten = False
         if found.tagged and reading is Reading.LETTER:
             found = self._take_off_tags(found)
         self.fields = {**found.fields, **fields}
@@ -96,13 +99,20 @@ class Packet:
         twin.fields, twin.tags, twin.bare = dict(self.fields), list(self.tags), self.bare
         twin.behind = dict(self.behind)
         twin.ct, twin.reading = self.ct.copy(), self.reading
+        twin.stale, twin.rewritten = self.stale, self.rewritten
         return twin
 
     def recirculated(self, ct: PacketState) -> Packet:
         """Return the packet behind ``ct(table=...)``: bytes read anew, ct fields filled in."""
         kept = {name: value for name, value in self.fields.items() if name in _PIPELINE}
         kept.update(ct_state=ct.state, ct_zone=ct.zone, ct_mark=ct.mark, ct_label=ct.label)
+        kept.update(ct.origin.fields() if ct.origin is not None else {})
         return Packet(self.frame, kept, ct, self.reading)
+
+    def translated(self, frame: bytes) -> None:
+        """Take over the bytes that the tracker translated; the fields stay as they were."""
+        self.bare = frame[:12] + frame[16:] if self.tags else frame
+        self.stale = True
 
     @property
     def frame(self) -> bytes:
@@ -223,6 +233,7 @@ class Packet:
             return
         if not self._has(name):
             return
+        self.rewritten |= self.stale and name not in _PIPELINE and name not in _ETHERNET
         held = self.behind if name in self.behind else self.fields
         value = held[name] & ~mask | value & mask
         if name in ("vlan_vid", "vlan_pcp"):

@@ -22,8 +22,9 @@ from types import MappingProxyType
 from sdn_lab.openflow import mirroring
 from sdn_lab.openflow.action import IN_PORT, Action
 from sdn_lab.openflow.bridging import Bridging
-from sdn_lab.openflow.conntrack import Tracker
+from sdn_lab.openflow.conntrack import EST, NEW, RPL, Tracker
 from sdn_lab.openflow.entry import FlowEntry, Group
+from sdn_lab.openflow.fields import ETH_IP, FIELDS, Domain
 from sdn_lab.openflow.interpret_actions import HANDLERS
 from sdn_lab.openflow.interpret_groups import destination, in_order
 from sdn_lab.openflow.interpret_lookup import TableIndex
@@ -43,7 +44,25 @@ _FRAMES = 16 * MAX_RESUBMITS  # of Python: forward resubmits nest as often as th
 
 VOID = "too many resubmits: nothing is sent"
 VOID_TRACKED = "too many resubmits after ct(): Open vSwitch would not have tracked the packet"
+WRITTEN_BEHIND_NAT = "written after ct(nat) without table=: Open vSwitch may put back what was translated"
 TOO_MUCH = "recirculated without end: not followed, nothing is sent"
+
+
+_ORIGIN_V4 = ("ct_nw_proto", "ct_nw_src", "ct_nw_dst", "ct_tp_src", "ct_tp_dst")
+_ORIGIN_V6 = ("ct_nw_proto", "ct_ipv6_src", "ct_ipv6_dst", "ct_tp_src", "ct_tp_dst")
+_NOT_TOLD = (
+    *_ORIGIN_V4,
+    *_ORIGIN_V6,
+    "conj_id",
+    "in_phy_port",
+    "actset_output",
+    "packet_type",
+    "recirc_id",
+    "dp_hash",
+)
+_TOLD = tuple(
+    row.name for row in FIELDS.values() if row.domain is not Domain.PACKET and row.name not in _NOT_TOLD
+)
 
 
 class _TooDeep(Exception):  # noqa: N818 - control flow, not an error that anybody sees
@@ -209,6 +228,8 @@ class Run:
     def emit(self, packet: Packet, of_port: int) -> None:
         """Send out of a port, if it is there."""
         if of_port in self.ports:
+            if packet.rewritten:
+                self.note(WRITTEN_BEHIND_NAT)
             self._emissions.append(Emission(of_port=of_port, frame=packet.frame, tunnel=packet.tunnel))
             if self.bridging.mirrors:
                 mirroring.copy(self, packet, of_port, incoming=False)
@@ -224,18 +245,6 @@ class Run:
         """Send to the controller; without a *reason*, for the table-miss entry's or an action's."""
         entry, held = place.entry, packet.fields
         miss = entry is not None and not place.in_set and entry.priority == 0 and entry.match == Match()
-        names = (
-            "in_port",
-            "metadata",
-            "tun_id",
-            "tun_src",
-            "tun_dst",
-            "ct_state",
-            "ct_zone",
-            "ct_mark",
-            "ct_label",
-        )
-        registers = tuple(f"reg{n}" for n in range(16))
         self._packet_ins.append(
             PacketIn(
                 frame=packet.frame,
@@ -244,7 +253,7 @@ class Run:
                 reason=reason or (Reason.NO_MATCH if miss else Reason.ACTION),
                 max_len=max_len,
                 cookie=entry.cookie if entry is not None else 0xFFFFFFFFFFFFFFFF,
-                pipeline={name: held[name] for name in names + registers if held[name]},
+                pipeline=_told(held),
             )
         )
 
@@ -295,3 +304,16 @@ class Run:
             value, mask = todo.metadata
             packet.fields["metadata"] = packet.fields["metadata"] & ~mask | value & mask
         return todo.goto
+
+
+def _told(held: Mapping[str, int]) -> dict[str, int]:
+    """Return what a packet-in says beside the packet.
+
+    The fields of a connection's first packet have EtherType and protocol as their prerequisites: they are
+    there, 0 or not, where the packet is ``+new``, ``+est`` or ``+rpl``, and not where it is ``+rel`` alone.
+    """
+    told = {name: held[name] for name in _TOLD if held.get(name)}
+    if held["ct_state"] & (NEW | EST | RPL) and held["ct_nw_proto"]:
+        family = _ORIGIN_V4 if held.get("eth_type") == ETH_IP else _ORIGIN_V6
+        told |= {name: held[name] for name in family}
+    return told

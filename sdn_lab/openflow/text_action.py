@@ -19,7 +19,6 @@ from sdn_lab.openflow.action import (
     RESERVED,
     Action,
     Conjunction,
-    Ct,
     CtClear,
     DecTtl,
     GroupAction,
@@ -35,6 +34,7 @@ from sdn_lab.openflow.action import (
 from sdn_lab.openflow.action_ovs import Clone, OutputTruncated
 from sdn_lab.openflow.entry import Instructions
 from sdn_lab.openflow.fields import FIELDS
+from sdn_lab.openflow.text_ct import read_ct
 from sdn_lab.openflow.text_values import Complaint, number, of_port, read_masked
 from sdn_lab.openflow.text_words import NAMES, Word, settable, split, subfield, subfields
 
@@ -249,43 +249,7 @@ def _resubmit(argument: str) -> Action:
 
 
 def _ct(argument: str) -> Action:
-    commit = force = False
-    table: int | None = None
-    zone: int | Subfield = 0
-    setters: list[SetField] = []
-    for word in split(argument, 0):
-        if word.text == "commit":
-            commit = True
-        elif word.text == "force":
-            force = True
-        elif word.key == "table":
-            table = number(word.value or "", 8, "table")
-        elif word.key == "zone":
-            value = word.value or ""
-            zone = number(value, 16, "zone") if value[:1].isdigit() else subfield(value)
-        elif word.text.startswith("exec(") and word.text.endswith(")"):
-            setters.extend(_exec(word.text[5:-1]))
-        elif word.text.split("(")[0].split("=")[0] in ("nat", "alg", "timeout"):
-            raise Complaint(
-                "FLW011", f"ct({word.text}) is not supported here", "known to Open vSwitch, not modelled"
-            )
-        else:
-            raise Complaint("FLW006", f"'{word.text}' is no part of ct()", "commit, force, table, zone, exec")
-    if setters and not commit:
-        raise Complaint("FLW006", "exec() in a ct() without commit", "Open vSwitch refuses it", "add commit")
-    return Ct(commit=commit, force=force, table=table, zone=zone, exec_=tuple(setters))
-
-
-def _exec(argument: str) -> list[SetField]:
-    setters = []
-    for word in split(argument, 0):
-        for action in _action(word, []):
-            if not isinstance(action, SetField) or action.field not in ("ct_mark", "ct_label"):
-                raise Complaint(
-                    "FLW006", f"'{word.text}' cannot stand in exec()", "it sets ct_mark and ct_label only"
-                )
-            setters.append(action)
-    return setters
+    return read_ct(argument, lambda word: _action(word, []))
 
 
 def _dec_ttl(argument: str) -> Action:

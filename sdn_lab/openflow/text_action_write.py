@@ -38,6 +38,7 @@ from sdn_lab.openflow.action_labels import (
 from sdn_lab.openflow.entry import Instructions
 from sdn_lab.openflow.fields import FIELDS, Field
 from sdn_lab.openflow.text_action_ovs_write import write_ovs_action
+from sdn_lab.openflow.text_ct import write_ct
 from sdn_lab.openflow.text_labels import write_label_action
 from sdn_lab.openflow.text_values import SET_NAMES, write_masked, write_of_port
 
@@ -101,7 +102,7 @@ def write_action(action: Action) -> str:
             by_port = "" if in_port is None else write_of_port(in_port)
             return f"resubmit({by_port},{'' if table is None else table}{',ct' if ct else ''})"
         case Ct():
-            return _write_ct(action)
+            return write_ct(action, write_subfield, write_actions)
         case CtClear():
             return "ct_clear"
         case Conjunction(id=conj_id, clause=clause, n_clauses=n_clauses):
@@ -125,16 +126,3 @@ def _write_set(row: Field, value: int, mask: int) -> str:
     if row.name in ("vlan_vid", "vlan_pcp", "ip_dscp", "ip_ecn") and mask == row.full_mask:
         return str(value)
     return write_masked(row, value, mask)
-
-
-def _write_ct(action: Ct) -> str:
-    words = [word for word, said in (("commit", action.commit), ("force", action.force)) if said]
-    if action.table is not None:
-        words.append(f"table={action.table}")
-    if isinstance(action.zone, Subfield):
-        words.append(f"zone={write_subfield(action.zone)}")
-    elif action.zone:
-        words.append(f"zone={action.zone}")
-    if action.exec_:
-        words.append(f"exec({write_actions(action.exec_)})")
-    return "ct" if not words else f"ct({','.join(words)})"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from . import ovs_oracle, ovs_process
+from . import ovs_oracle, ovs_process, switch_compare
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +28,13 @@ def vswitch(ovs: None) -> Iterator[ovs_process.Vswitch]:
         yield switch
     finally:
         switch.close()
+
+
+@pytest.fixture(scope="session")
+def oracle(ovs: None) -> Iterator[switch_compare.Oracle]:
+    """A vswitchd that caches no flow and whose clock stands still, for the switch suite."""
+    made = switch_compare.Oracle()
+    try:
+        yield made
+    finally:
+        made.close()

@@ -8,8 +8,10 @@ real Open vSwitch: write its drawer, add its row.
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from sdn_lab.openflow.action import CONTROLLER, Action, Ct, CtClear, Output, SetField, Subfield
+from sdn_lab.openflow.action_nat import Nat, NatKind
 from sdn_lab.openflow.fields import FIELDS
 from sdn_lab.openflow.match import Match
 
@@ -36,6 +38,24 @@ def _ct_exec(drawing: Drawing) -> tuple[SetField, ...]:
     return tuple(setters)
 
 
+def _nat(drawing: Drawing, family: int, commit: bool) -> Nat | None:
+    rng = drawing.rng
+    if rng.random() < 0.6:
+        return None
+    if not commit or rng.random() < 0.1:
+        return Nat()
+    ends = ("10.0.0.1", "10.0.0.2", "10.0.0.9") if family == 0x0800 else ("fd00::1", "fd00::2", "fd00:b::9")
+    address = ip_address(rng.choice(ends))
+    last = address + 3 if rng.random() < 0.03 else address
+    kind = rng.choice((NatKind.SRC, NatKind.DST))
+    if rng.random() < 0.5:
+        addresses = rng.choice(((address, last), (address, last), None))
+        return Nat(kind=kind, addresses=addresses, persistent=rng.random() < 0.1)
+    port = rng.choice((53, 80, 4000, 7777))
+    ports = (port, port + 2 if rng.random() < 0.03 else port)
+    return Nat(kind=kind, addresses=(address, last), ports=ports)
+
+
 def _ct(drawing: Drawing, match: Match, within: int) -> Action | None:
     rng = drawing.rng
     if within < 0 or not drawing.ct or _family(match) not in (0x0800, 0x86DD):
@@ -50,6 +70,7 @@ def _ct(drawing: Drawing, match: Match, within: int) -> Action | None:
         table=rng.choice((None, *range(within + 1, TABLES), *range(within + 1, TABLES))),
         zone=zone,
         exec_=_ct_exec(drawing) if commit else (),
+        nat=_nat(drawing, _family(match) or 0, commit),
     )
 
 

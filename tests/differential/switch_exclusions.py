@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sdn_lab.openflow.conntrack import CHOSEN, REOPENED
 from sdn_lab.openflow.interpret_result import OVERLAP
-from sdn_lab.openflow.interpret_run import TOO_MUCH, VOID, VOID_TRACKED
+from sdn_lab.openflow.interpret_run import TOO_MUCH, VOID, VOID_TRACKED, WRITTEN_BEHIND_NAT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,21 @@ EXCLUSIONS = (
         rule="reassembly",
         words="reassembly is not modelled",
         reason="docs/ovs-facts.md, connection tracking: fragments that reach ct are not modelled",
+    ),
+    Exclusion(
+        rule="nat's choice",
+        words=CHOSEN,
+        reason="Open vSwitch chooses from a range of addresses or ports by a hash with a basis of the day",
+    ),
+    Exclusion(
+        rule="translated connection reopened",
+        words=REOPENED,
+        reason="docs/ovs-facts.md, translation: half of a finished connection stays until it is swept",
+    ),
+    Exclusion(
+        rule="written behind nat",
+        words=WRITTEN_BEHIND_NAT,
+        reason="docs/ovs-facts.md, translation: what is written behind ct(nat) without table= puts back",
     ),
     Exclusion(
         rule="void after ct",

@@ -98,4 +98,6 @@ def _simpler(entry: FlowEntry) -> Iterator[FlowEntry]:
     tests = {name: (value, mask) for name, value, mask in entry.match}
     for name in tests:
         rest = {other: test for other, test in tests.items() if other != name}
-        yield replace(entry, match=Match.from_tests(rest))
+        match = Match.from_tests(rest)
+        if match.missing_prerequisite() is None:
+            yield replace(entry, match=match)

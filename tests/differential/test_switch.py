@@ -29,15 +29,6 @@ FIRST_SEED = int(os.environ.get("SDN_LAB_SEED", "0"))
 SHARES = 4
 
 
-@pytest.fixture(scope="module")
-def oracle(ovs: None) -> Iterator[Oracle]:
-    made = Oracle()
-    try:
-        yield made
-    finally:
-        made.close()
-
-
 def compared(oracle: Oracle, seeds: Iterator[int], wanted: int) -> tuple[Tally, Disagreement | None]:
     """Compare until *wanted* frames were compared or the first disagreement."""
     tally = Tally()

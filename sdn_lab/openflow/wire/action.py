@@ -12,7 +12,8 @@ from struct import Struct
 
 from sdn_lab.openflow import action as value
 from sdn_lab.openflow import fields
-from sdn_lab.openflow.wire import action_labels, error, oxm
+from sdn_lab.openflow.action_nat import Nat, NatKind
+from sdn_lab.openflow.wire import action_labels, action_nat, error, oxm
 from sdn_lab.openflow.wire.action_labels import SET_MPLS_TTL
 from sdn_lab.openflow.wire.error import WireError
 
@@ -223,19 +224,40 @@ def _read_ct(body: bytes) -> value.Ct:
         source, _ = oxm.read_subfield(body, 12, 16, *_ofs_nbits(zone))
         if source.bits > 16:
             raise WireError(error.ACTION_BAD_ARGUMENT, f"a ct zone has 16 bits, not {source.bits}")
-    inner = _read_list(body, 24, len(body))
+    nat, rest = _take_nat(body[24:])
+    inner = _read_list(rest, 0, len(rest))
     written = tuple(a for a in inner if isinstance(a, value.SetField) and a.field in _ONLY_IN_CT)
     if len(written) != len(inner) or (inner and not flags & _CT_COMMIT):
         raise WireError(
             error.ACTION_BAD_ARGUMENT, "ct may only write ct_mark and ct_label, and when it commits"
         )
+    if nat is not None and nat.kind is not NatKind.KNOWN and not flags & _CT_COMMIT:
+        raise WireError(error.ACTION_BAD_ARGUMENT, "ct translates new connections only when it commits")
     return value.Ct(
         commit=bool(flags & _CT_COMMIT),
         force=bool(flags & _CT_FORCE),
         table=None if table == _NO_TABLE else table,
         zone=source,
         exec_=written,
+        nat=nat,
     )
+
+
+def _take_nat(inner: bytes) -> tuple[Nat | None, bytes]:
+    """Take the one ``nat`` out of the actions inside a ``ct``; the rest is read as any list."""
+    at, found, rest = 0, None, b""
+    while len(inner) - at >= 16:
+        kind, length, experimenter, subtype = _NX.unpack_from(inner, at)
+        if length < 8 or length % 8 or length > len(inner) - at:
+            break
+        if (kind, experimenter, subtype) == (EXPERIMENTER, NICIRA, action_nat.SUBTYPE):
+            if found is not None:
+                raise WireError(error.ACTION_BAD_ARGUMENT, "ct has two nat")
+            found = action_nat.read(inner[at : at + length])
+        else:
+            rest += inner[at : at + length]
+        at += length
+    return found, rest + inner[at:]
 
 
 _NICIRA: dict[int, Callable[[bytes], value.Action]] = {

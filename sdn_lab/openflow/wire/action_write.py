@@ -13,7 +13,7 @@ from sdn_lab.model.diagnostic import LabError
 from sdn_lab.openflow import action as value
 from sdn_lab.openflow import action_labels as labels
 from sdn_lab.openflow import fields
-from sdn_lab.openflow.wire import action, action_labels, oxm
+from sdn_lab.openflow.wire import action, action_labels, action_nat, oxm
 
 _HEAD = Struct("!HH")
 _NX = Struct("!HHIH")  # type, length, experimenter, subtype
@@ -111,4 +111,5 @@ def _write_ct(a: value.Ct) -> bytes:
         header = int.from_bytes(oxm.write_field(zone.field), "big")
         zone = zone.start << 6 | zone.bits - 1
     table = _NO_TABLE if a.table is None else a.table
-    return _nicira(action.CT, _CT.pack(flags, header, zone, table, 0) + write_actions(a.exec_))
+    nat = b"" if a.nat is None else _nicira(action_nat.SUBTYPE, action_nat.write(a.nat))
+    return _nicira(action.CT, _CT.pack(flags, header, zone, table, 0) + nat + write_actions(a.exec_))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from os_ken.ofproto.ofproto_protocol import ProtocolDesc
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow import action_labels as labels
 from sdn_lab.openflow import codec
+from sdn_lab.openflow.action_nat import Nat, NatKind
 from sdn_lab.openflow.action_ovs import Exit, OvsAction
 from sdn_lab.openflow.codec_field import NUMBERS, CodecError
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions
@@ -48,6 +51,13 @@ ACTIONS = [
     act.Resubmit(in_port=3),
     act.Resubmit(in_port=act.LOCAL, table=1),
     act.Ct(),
+    act.Ct(nat=Nat()),
+    act.Ct(
+        commit=True,
+        nat=Nat(kind=NatKind.SRC, addresses=(ip_address("10.0.0.1"), ip_address("10.0.0.9")), ports=(80, 90)),
+        exec_=(act.SetField(field="ct_mark", value=1, mask=0xFFFFFFFF),),
+    ),
+    act.Ct(commit=True, nat=Nat(kind=NatKind.DST, addresses=(ip_address("fd00::1"),) * 2, by_hash=True)),
     act.Ct(table=41, zone=17),
     act.Ct(commit=True, zone=ZONE),
     act.Ct(commit=True, force=True, zone=ZONE, table=3),
@@ -189,7 +199,9 @@ def test_a_field_without_a_row_is_refused_by_name() -> None:
         (lambda p: p.NXActionUnknown(77), "NXActionUnknown with subtype 77"),
         (lambda p: p.NXActionRegLoad(31, "pkt_mark", 1), "'pkt_mark' is not a field"),
         (lambda p: p.NXActionCT(1, "", 0, 255, 21, []), "alg=21"),
-        (lambda p: p.NXActionCT(1, "", 0, 255, 0, [p.NXActionNAT(1)]), "NXActionNAT"),
+        (lambda p: p.NXActionCT(1, "", 0, 255, 0, [p.NXActionNAT(1), p.NXActionNAT(0)]), "two nat"),
+        (lambda p: p.NXActionCT(1, "", 0, 255, 0, [p.NXActionNAT(3)]), "flags=0x3"),
+        (lambda p: p.NXActionNAT(1), "NXActionNAT"),
         (lambda p: p.NXActionCT(1, "", 0, 255, 0, [p.OFPActionOutput(1)]), "Output inside"),
         (lambda p: p.NXActionCT(4, "", 0, 255, 0, []), "flags=0x4"),
     ],
