@@ -51,7 +51,8 @@ def _dec_mpls_ttl(run: Run, packet: Packet, _action: DecMplsTtl, place: Place) -
     if ttl is None:
         return
     if ttl <= 1:
-        run.packet_in(packet, 0xFFFF, place, Reason.INVALID_TTL)
+        if run.reading is Reading.LETTER:  # of Open vSwitch no controller hears it unless it asks
+            run.packet_in(packet, 0xFFFF, place, Reason.INVALID_TTL)
         raise StopTable
     packet.write("mpls_ttl", ttl - 1)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sdn_lab.openflow.action import DecTtl, Move, PopVlan, PushVlan, SetField
 from sdn_lab.openflow.interpret_packet import Packet
 from sdn_lab.openflow.interpret_place import Place, StopTable
+from sdn_lab.openflow.interpret_result import Reason
+from sdn_lab.openflow.reading import Reading
 
 if TYPE_CHECKING:
     from sdn_lab.openflow.interpret_run import Run
@@ -33,8 +35,10 @@ def _pop_vlan(_run: Run, packet: Packet, _action: PopVlan, _place: Place) -> Non
     packet.pop_vlan()
 
 
-def _dec_ttl(_run: Run, packet: Packet, _action: DecTtl, _place: Place) -> None:
+def _dec_ttl(run: Run, packet: Packet, _action: DecTtl, place: Place) -> None:
     if not packet.dec_ttl():
+        if run.reading is Reading.LETTER:  # of Open vSwitch no controller hears it unless it asks
+            run.packet_in(packet, 0xFFFF, place, Reason.INVALID_TTL)
         raise StopTable
 
 

@@ -30,6 +30,8 @@ _CHANGES = (
     request.FlowMod,
     request.GroupMod,
     request.MeterMod,
+    request.PortMod,
+    request.TableMod,
     request.PacketOut,
     request.SetConfig,
     request.SetAsync,
@@ -47,9 +49,10 @@ class Agent:
         self._framer = frame.Framer()
         self._xid = 0
         self._role, self._generation = _EQUAL, 0
+        self._has_generation = False  # the first that is told counts, whatever it is
         self._miss_send_len = _MISS_SEND_LEN
         self._masks = {
-            frame.PACKET_IN: (0b111, 0),
+            frame.PACKET_IN: (0b011, 0),  # not for a TTL at its end, as in Open vSwitch
             frame.PORT_STATUS: (0b111, 0b111),
             frame.FLOW_REMOVED: (0b1111, 0),
         }
@@ -154,6 +157,14 @@ class Agent:
                 self.flows_removed(self.switch.group_mod(asked))
             case request.MeterMod():
                 self.flows_removed(self.switch.meter_mod(asked))
+            case request.PortMod():
+                changed = self.switch.port_mod(asked)
+                if changed is not None:
+                    self.port_status(reply.PORT_MODIFIED, changed)
+            case request.QueueConfig():
+                if asked.of_port != ANY and asked.of_port not in self.switch.ports:
+                    raise WireError(error.QUEUE_BAD_PORT, f"there is no port {asked.of_port}")
+                self._send(reply.queues(xid, asked.of_port))
             case request.PacketOut():
                 self.switch.packet_out(asked)
             case request.RoleRequest():
@@ -180,9 +191,10 @@ class Agent:
 
     def _take_role(self, asked: request.RoleRequest, xid: int) -> None:
         if asked.role in (_MASTER, _SLAVE):
-            if (asked.generation - self._generation) % (1 << 64) >> 63:
+            behind = (asked.generation - self._generation) % (1 << 64) >> 63
+            if behind and self._has_generation:
                 raise WireError(error.ROLE_STALE, f"generation {asked.generation} is older than the last")
-            self._generation = asked.generation
+            self._generation, self._has_generation = asked.generation, True
         if asked.role != _NO_CHANGE:
             self._role = asked.role
         self._send(reply.role(xid, self._role, self._generation))

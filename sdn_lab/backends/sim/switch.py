@@ -18,7 +18,7 @@ Reference: OpenFlow 1.3.5 sections 5 and 6.3; ovs-vswitchd.conf.db(5), "fail_mod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sdn_lab.backends.sim import meters
 from sdn_lab.backends.sim.check import check_actions, check_entry
@@ -27,18 +27,21 @@ from sdn_lab.backends.sim.table import FlowTable, Removed, Row, groups_of
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.bridging import Bridging
 from sdn_lab.openflow.conntrack import Tracker
-from sdn_lab.openflow.entry import FlowEntry, Group, Tables
+from sdn_lab.openflow.entry import FlowEntry, Group, GroupType, Tables
 from sdn_lab.openflow.fast import Cache
 from sdn_lab.openflow.interpret import Emission, PacketIn, Pipeline, Result, Tunnel
 from sdn_lab.openflow.meter import Policer
 from sdn_lab.openflow.reading import Reading
 from sdn_lab.openflow.wire import error, request
+from sdn_lab.openflow.wire import port as port_wire
 from sdn_lab.openflow.wire.error import WireError
 from sdn_lab.openflow.wire.reply import PortState
 from sdn_lab.openflow.wire.stats import Counted
 
 FAIL_OPEN_NS = 15_000_000_000  # three of Open vSwitch's inactivity probes
 N_TABLES = 254
+_DEAF = port_wire.PORT_DOWN | port_wire.NO_RECV
+_MUTE = port_wire.PORT_DOWN | port_wire.NO_FWD
 _AS_IN_OVS_VOID = "too many resubmits"  # such a packet is dropped by every switch: nothing is lost by us
 
 
@@ -94,7 +97,7 @@ class Switch:
     def receive(self, frame: bytes, in_port: int, tunnel: Tunnel | None = None) -> None:
         """Take a frame that arrives at *in_port*.  One that is down takes nothing."""
         port = self.ports.get(in_port)
-        if port is None or not port.up:
+        if port is None or not port.up or port.config & _DEAF:
             return
         counted, octets, now_ns = self.received[in_port], len(frame), self.clock.now_ns
         counted.packets += 1
@@ -153,7 +156,9 @@ class Switch:
         for learned in result.learned:
             self.table.change(_added(learned), self.clock.now_ns)
         for packet_in in result.packet_ins:
-            self.on_packet_in(packet_in)
+            port = self.ports.get(packet_in.in_port)
+            if port is None or not port.config & port_wire.NO_PACKET_IN:
+                self.on_packet_in(packet_in)
         for emission in result.emissions:
             self._emit(emission)
 
@@ -162,7 +167,7 @@ class Switch:
         self.on_emit(emission)
 
     def _live(self) -> list[int]:
-        return [n for n, port in sorted(self.ports.items()) if port.up]
+        return [n for n, port in sorted(self.ports.items()) if port.up and not port.config & _MUTE]
 
     def _current(self) -> Cache:
         """Return the cached pipeline for what the switch holds now."""
@@ -250,6 +255,8 @@ class Switch:
             raise WireError(error.GROUP_EXISTS, f"there is a group {mod.group_id} already")
         if mod.command == 1 and mod.group_id not in self.groups:
             raise WireError(error.GROUP_UNKNOWN, f"there is no group {mod.group_id}")
+        if mod.type is GroupType.INDIRECT and len(mod.buckets) != 1:
+            raise WireError(error.GROUP_INVALID, f"an indirect group of {len(mod.buckets)} buckets")
         group = Group(group_id=mod.group_id, type=mod.type, buckets=mod.buckets)
         _check_group(group, {**self.groups, group.group_id: group})
         self.groups[group.group_id] = group
@@ -296,8 +303,22 @@ class Switch:
         self._changes += 1
         if not up:
             self.bridging.forget(of_port)
-        self.ports[of_port] = PortState(of_port=of_port, mac=before.mac, name=before.name, up=up)
+        self.ports[of_port] = replace(before, up=up)
         return self.ports[of_port]
+
+    def port_mod(self, mod: request.PortMod) -> PortState | None:
+        """Do a port-mod.  Return how the controller sees the port now, None where nothing changed."""
+        before = self.ports.get(mod.of_port)
+        if before is None:
+            raise WireError(error.PORT_BAD_PORT, f"there is no port {mod.of_port}")
+        if before.mac != mod.mac:
+            raise WireError(error.PORT_BAD_MAC, f"port {mod.of_port} has another address")
+        after = replace(before, config=before.config & ~mod.mask | mod.config & mod.mask)
+        if after == before:
+            return None
+        self._changes += 1
+        self.ports[mod.of_port] = after
+        return after
 
     def attach(self, new: Attached) -> None:
         """Add a port."""

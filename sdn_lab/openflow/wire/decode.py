@@ -13,7 +13,7 @@ from struct import Struct
 
 from sdn_lab.openflow.action import ANY, NO_BUFFER
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Instructions
-from sdn_lab.openflow.wire import action, error, frame, instruction, meter, oxm, request
+from sdn_lab.openflow.wire import action, error, frame, instruction, meter, oxm, port, request
 from sdn_lab.openflow.wire.error import WireError
 from sdn_lab.openflow.wire.request import (
     Echo,
@@ -82,6 +82,14 @@ def _read_error(data: bytes) -> Refusal:
     _at_least(data, 12, "an error")
     pair = int.from_bytes(data[8:10], "big"), int.from_bytes(data[10:12], "big")
     return Refusal(pair=pair, data=data[12:])
+
+
+def _read_experimenter(data: bytes) -> Request:
+    _at_least(data, 16, "an experimenter's message")
+    whose, kind = int.from_bytes(data[8:12], "big"), int.from_bytes(data[12:16], "big")
+    raise WireError(
+        error.REQUEST_BAD_EXPERIMENTER, f"message {kind} of experimenter {whose:#x} is not known here"
+    )
 
 
 def _read_plain(data: bytes) -> Plain:
@@ -230,6 +238,10 @@ _READERS: dict[int, Callable[[bytes], Request]] = {
     frame.FLOW_MOD: _read_flow_mod,
     frame.GROUP_MOD: _read_group_mod,
     frame.METER_MOD: meter.read_mod,
+    frame.PORT_MOD: port.read_port_mod,
+    frame.TABLE_MOD: port.read_table_mod,
+    frame.QUEUE_GET_CONFIG_REQUEST: port.read_queue_config,
+    frame.EXPERIMENTER: _read_experimenter,
     frame.ROLE_REQUEST: _read_role,
     frame.SET_ASYNC: _read_async,
     frame.MULTIPART_REQUEST: _read_multipart,

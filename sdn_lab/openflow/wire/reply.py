@@ -30,19 +30,20 @@ _MULTIPART = Struct("!HH4x")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortState:
-    """A port as a controller sees it; *up* is its link."""
+    """A port as a controller sees it; *up* is its link, *config* what a port-mod made of it (`port`)."""
 
     of_port: int
     mac: bytes
     name: str
     up: bool = True
+    config: int = 0
 
     def encode(self) -> bytes:
         """Return the ``ofp_port``."""
         state = 4 if self.up else 1  # live, or link down
-        config, speed = 0, 10_000_000
+        speed = 10_000_000
         return _PORT.pack(
-            self.of_port, self.mac, self.name.encode()[:15], config, state, 0, 0, 0, 0, speed, speed
+            self.of_port, self.mac, self.name.encode()[:15], self.config, state, 0, 0, 0, 0, speed, speed
         )
 
 
@@ -99,6 +100,11 @@ def flow_removed(*, xid: int, entry: FlowEntry, reason: int, age_ns: int, packet
 def port_status(xid: int, reason: int, port: PortState) -> bytes:
     """Say that a port came, went or changed."""
     return message(frame.PORT_STATUS, xid, bytes((reason, 0, 0, 0, 0, 0, 0, 0)) + port.encode())
+
+
+def queues(xid: int, of_port: int) -> bytes:
+    """Answer a queue-get-config request: no port has any."""
+    return message(frame.QUEUE_GET_CONFIG_REPLY, xid, of_port.to_bytes(4, "big") + bytes(4))
 
 
 def role(xid: int, role_: int, generation: int) -> bytes:

@@ -100,6 +100,30 @@ class MeterMod:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PortMod:
+    """A change to how a port behaves: of *config* the bits under *mask*."""
+
+    of_port: int
+    mac: bytes
+    config: int
+    mask: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableMod:
+    """A change to a table's configuration, of which OpenFlow 1.3 has left nothing."""
+
+    table_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueConfig:
+    """Which queues has a port?"""
+
+    of_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoleRequest:
     """No change 0, equal 1, master 2, slave 3."""
 
@@ -147,6 +171,9 @@ Request = (
     | FlowMod
     | GroupMod
     | MeterMod
+    | PortMod
+    | TableMod
+    | QueueConfig
     | RoleRequest
     | SetAsync
     | Multipart

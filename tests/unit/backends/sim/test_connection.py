@@ -245,3 +245,18 @@ def test_leaving_the_lab_ends_connections_thread_and_children(scenario, controll
     assert sleeper.poll() is not None
     assert not [t for t in threading.enumerate() if t.name == "controller channel"]
     poll(lambda: all(s.fileno() < 0 or not s.recv(1) for s in controller.sockets), "a socket stayed open")
+
+
+def test_a_malformed_stream_ends_its_own_connection_and_no_other(lab, controller):
+    reach(lab, controller)
+    controller.sockets[0].sendall(b"\4\0\0\0" + bytes(60))
+    connections = lab._channel.connections
+    poll(lambda: any(not c.open for c in connections.values()), "the malformed stream goes on")
+    assert sorted(c.open for c in connections.values()) == [False, True, True]
+    before = len(controller.heard)
+    for sock in controller.sockets[1:]:
+        sock.sendall(frame.message(frame.BARRIER_REQUEST, 77))
+    poll(
+        lambda: [m[1] for m in controller.heard[before:]].count(frame.BARRIER_REPLY) == 2,
+        "the other switches do not answer",
+    )

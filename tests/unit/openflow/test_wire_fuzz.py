@@ -1,0 +1,139 @@
+"""Whatever bytes come: a message is read or refused, soon, and a stream is cut or ended.
+
+The seeds are one message of every kind that a controller sends, and those in which a length says zero, at
+which decoders that advance by what they are told never end.
+"""
+
+import struct
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sdn_lab.backends.sim.agent import Agent
+from sdn_lab.backends.sim.clock import Clock
+from sdn_lab.backends.sim.switch import Attached, Switch
+from sdn_lab.openflow.wire import decode, error, frame
+from sdn_lab.openflow.wire.error import WireError
+from sdn_lab.openflow.wire.reply import PortState
+from tests.unit.openflow.test_wire_strict import REFUSED, WHOLE, drop, meter_mod
+
+MULTIPART = [
+    frame.message(frame.MULTIPART_REQUEST, 1, kind.to_bytes(2) + bytes(6) + body)
+    for kind, body in [
+        *((kind, b"") for kind in (0, 3, 7, 8, 11, 12, 13)),
+        *((kind, b"\xff" * 4 + bytes(4)) for kind in (4, 6, 9, 10)),
+        *((kind, b"\xff" + bytes(3) + b"\xff" * 8 + bytes(20) + b"\0\1\0\4" + bytes(4)) for kind in (1, 2)),
+        (5, b"\xff" * 8),
+    ]
+]
+PLAIN = [frame.message(kind, 1) for kind in (2, 3, 5, 7, 20, 26)]
+BUCKET = b"\0\x20\0\1" + b"\xff" * 8 + bytes(4) + b"\0\0\0\x10\0\0\0\2" + bytes(8)
+SEEDS = [
+    WHOLE,
+    meter_mod(drop(5), drop(9)),
+    frame.message(frame.HELLO, 1, b"\0\1\0\x08\0\0\0\x10"),
+    frame.message(frame.PACKET_OUT, 1, b"\xff" * 8 + b"\0\x10" + bytes(6) + b"\0\0\0\x10\0\0\0\2" + bytes(8)),
+    frame.message(frame.GROUP_MOD, 1, b"\0\0\1\0\0\0\0\7" + BUCKET),
+    frame.message(frame.ROLE_REQUEST, 1, b"\0\0\0\2" + bytes(12)),
+    frame.message(frame.SET_ASYNC, 1, b"\0\0\0\7" * 6),
+    frame.message(frame.PORT_MOD, 1, bytes(32)),
+    *MULTIPART,
+    *PLAIN,
+]
+ZEROES = {name: data for name, (data, _) in REFUSED.items() if "length 0" in name} | {
+    "hello element": frame.message(frame.HELLO, 1, b"\0\1\0\0\0\0\0\x10"),
+    "match": WHOLE[:50] + b"\0\0" + WHOLE[52:],
+    "packet-out's action": frame.message(
+        frame.PACKET_OUT, 1, b"\xff" * 8 + b"\0\x10" + bytes(6) + b"\0\0\0\0\0\0\0\2" + bytes(8)
+    ),
+    "action of a bucket": frame.message(
+        frame.GROUP_MOD, 1, b"\0\0\1\0\0\0\0\7" + BUCKET[:18] + b"\0\0" + BUCKET[20:]
+    ),
+}
+
+
+def read(data):
+    """Return what a message is, or the error that is owed; that says why, in words."""
+    try:
+        return decode.read(data)
+    except WireError as refused:
+        return refused if refused.why else None
+
+
+def with_length(data):
+    return data[:2] + len(data).to_bytes(2) + data[4:]
+
+
+@pytest.mark.parametrize("data", ZEROES.values(), ids=ZEROES)
+def test_a_length_of_zero_is_refused(data):
+    assert isinstance(read(data), WireError)
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: f"{seed[1]}-{len(seed)}")
+def test_a_seed_is_good_and_cut_anywhere_it_is_read_or_refused(seed):
+    assert not isinstance(read(seed), WireError)
+    for length in range(8, len(seed)):
+        assert read(with_length(seed[:length])) is not None
+
+
+@settings(max_examples=1500)
+@given(
+    seed=st.sampled_from(SEEDS),
+    damage=st.lists(
+        st.tuples(st.integers(0, 200), st.sampled_from([0, 1, 4, 8, 0x7F, 0x80, 0xFF])), max_size=6
+    ),
+    tail=st.binary(max_size=24),
+)
+def test_a_damaged_message_is_read_or_refused(seed, damage, tail):
+    data = bytearray(seed + tail)
+    for at, byte in damage:
+        if 8 + at < len(data):
+            data[8 + at] = byte
+    assert read(with_length(bytes(data))) is not None
+
+
+@settings(max_examples=300)
+@given(data=st.binary(min_size=8, max_size=400))
+@example(data=WHOLE)
+def test_any_bytes_are_read_or_refused(data):
+    assert read(data) is not None
+
+
+@pytest.mark.parametrize(
+    "fill", [b"\0", b"\xff", b"\0\1\0\x08", b"\0\x11\0\x08\x81\0\0\0", b"\x80\0\0\4\0\0\0\1"]
+)
+@pytest.mark.parametrize("kind", range(31))
+def test_a_message_of_64_kib_is_read_or_refused(kind, fill):
+    room = frame.MAX_LENGTH - 8
+    assert read(struct.pack("!BBHI", 4, kind, frame.MAX_LENGTH, 1) + (fill * room)[:room]) is not None
+
+
+def agent():
+    attached = [Attached(state=PortState(of_port=1, mac=bytes(6), name="p1"), behind="port:1")]
+    said = []
+    made = Agent(Switch("hv1", 1, Clock(), attached), said.append)
+    made.receive(frame.message(frame.FEATURES_REQUEST, 1))
+    said.clear()
+    return made, said
+
+
+@settings(max_examples=200)
+@given(chunks=st.lists(st.sampled_from(SEEDS + list(ZEROES.values())) | st.binary(max_size=40), max_size=8))
+def test_a_stream_is_answered_or_ended_and_another_goes_on(chunks):
+    (one, _), (other, said) = agent(), agent()
+    for chunk in chunks:
+        try:
+            one.receive(chunk)
+        except WireError:  # its connection is closed here
+            break
+    other.receive(frame.message(frame.BARRIER_REQUEST, 5))
+    assert [m[1] for m in said] == [frame.BARRIER_REPLY]
+
+
+@pytest.mark.parametrize("length", range(8))
+def test_a_message_shorter_than_its_header_ends_the_stream(length):
+    made, _ = agent()
+    with pytest.raises(WireError) as ended:
+        made.receive(b"\4\0" + length.to_bytes(2) + bytes(4))
+    assert ended.value.pair == error.REQUEST_BAD_LEN
