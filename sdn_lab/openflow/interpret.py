@@ -28,7 +28,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from sdn_lab.model.diagnostic import LabError
-from sdn_lab.openflow import interpret_learn
+from sdn_lab.openflow import fields_ovs, interpret_learn
 from sdn_lab.openflow.action import Action, Resubmit
 from sdn_lab.openflow.action_ovs import Clone, Controller, Learn
 from sdn_lab.openflow.bridging import Bridging
@@ -54,6 +54,12 @@ __all__ = [
     "unsupported",
 ]
 
+# Fields of headers that are not parsed, and of connections whose first packet is not kept.
+_NOT_SEEN = frozenset(
+    row.name
+    for row in (*fields_ovs.PACKET_ROWS, *fields_ovs.TRACKED_ROWS)
+    if row.name.startswith(("nsh_", "ct_"))
+) | {"dp_hash"}
 AnyRun = TypeVar("AnyRun", bound=Run)
 
 
@@ -114,6 +120,11 @@ def unsupported(tables: Tables) -> tuple[str, ...]:
         goto = entry.instructions.goto
         said = refused((*entry.instructions.apply, *entry.instructions.write))
         found.extend(f"table {entry.table_id}: {what} is not supported" for what in said)
+        found.extend(
+            f"table {entry.table_id}: a match on {name} is not supported"
+            for name, value, _ in entry.match
+            if name in _NOT_SEEN or (name == "packet_type" and value)
+        )
         if goto is not None and goto <= entry.table_id:
             found.append(f"table {entry.table_id}: goto_table:{goto} does not lead forward")
     found.extend(

@@ -137,7 +137,7 @@ def test_a_table_that_cannot_be_read_fails_the_run(tmp_path, capsys):
 @pytest.mark.skipif(not (folder() / trace.FILE).exists(), reason=f"{folder() / trace.FILE} is not there")
 def test_every_table_is_read_nine_in_ten_are_covered_and_those_agree():
     summary = trace.run(folder())
-    assert summary.unparsed in ([], ["880 ofproto-dpif - nat - ofproto/trace"])
+    assert not summary.unparsed
     assert len(summary.covered) >= 0.9 * summary.total
     assert [(one.name, one.failure) for one in summary.covered if one.failure] == []
     text, passed = trace.judged(folder())

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from sdn_lab.openflow.action import LOCAL
+from sdn_lab.openflow.action_nat import Nat
 from sdn_lab.openflow.bridging import Bridging, PortVlan, PriorityTags, VlanMode
 from sdn_lab.openflow.conntrack import PacketState, Tracker
 from sdn_lab.openflow.entry import Tables
@@ -19,6 +20,8 @@ from sdn_lab.openflow.interpret_packet import Packet
 from sdn_lab.openflow.interpret_result import Emission
 from sdn_lab.openflow.interpret_run import Run
 from sdn_lab.openflow.mirroring import Mirror
+from sdn_lab.openflow.packet_parse import Dissection
+from sdn_lab.openflow.packet_rewrite import rewrite
 from sdn_lab.openflow.text import parse_flows, parse_groups
 
 _LOCAL = 65534
@@ -47,7 +50,17 @@ class Answering(Tracker):
 
     def track(self, frame, found, before, zone, **how):
         state = self._told.pop(0) if self._told else CT_STATE_BITS["new"] | CT_STATE_BITS["trk"]
-        return PacketState(state, zone, 0, 0, None)
+        nat = how.get("nat")
+        translated = None if nat is None else self._translated(frame, found, nat)
+        return PacketState(state, zone, frame=translated)
+
+    @staticmethod
+    def _translated(frame: bytes, found: Dissection, nat: Nat) -> bytes:
+        """Translate to the first address and port of the range, as the trace does."""
+        side = nat.kind.value
+        values = {f"ipv4_{side}": int(nat.addresses[0])} if nat.addresses else {}
+        values |= {f"{name}_{side}": nat.ports[0] for name in ("tcp", "udp") if nat.ports}
+        return rewrite(frame, {name: value for name, value in values.items() if name in found.fields})
 
 
 @dataclass

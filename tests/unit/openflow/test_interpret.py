@@ -169,6 +169,9 @@ def test_what_is_not_modelled_is_refused_not_guessed() -> None:
     ):
         with pytest.raises(LabError, match=re.escape(what)):
             run(f"tcp,actions={actions}")
+    for match in ("ip,ct_nw_src=10.0.0.1", "dl_type=0x894f,nsh_spi=1", "dp_hash=1", "packet_type=(1,0x894f)"):
+        with pytest.raises(LabError, match="a match on"):
+            run(f"{match},actions=output:2")
     fragment = pk.ethernet(A, B, 0x0800, pk.ipv4("10.0.0.1", "10.0.0.2", 17, bytes(16), flags_offset=0x2000))
     assert "reassembly" in run("ip,actions=ct(table=1)\ntable=1,actions=output:2", fragment).notes[0]
 
