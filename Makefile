@@ -5,7 +5,8 @@
 #   make test          everything: installs Open vSwitch and Mininet where it may, then runs all tests
 #   make check         the fast loop: format, lint, types, import rules, unit tests
 #   make ryu           Ryu 4.34 beside os-ken, in an environment of its own (.ryu): `sdn-lab run --ryu ryu`
-#   make differential  2,000 random scenarios: claims = interpret = real Open vSwitch
+#   make differential  2,000 random scenarios: claims = interpret = real Open vSwitch; random tables, frame by frame
+#                      (SUITE=switch: these alone; SDN_LAB_COMPARISONS=1000000 for the long run)
 #   make conformance   the cases of others' suites against the embedded switch (CASES=DIR: other files)
 #   make faults        negative controls: with its guard taken away, every attack arrives
 #   make drift         200 random edits of one flow entry on each backend: found, named, reverted
@@ -56,8 +57,12 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# What SUITE names; without it, everything in tests/differential.
+SUITE_switch := $(wildcard tests/differential/test_switch*.py)
+
 differential: $(VENV)/.test system
-	env SDN_LAB_SCENARIOS=$(or $(SCENARIOS),2000) $(BIN)/pytest -q -n 2 --dist worksteal tests/differential
+	$(if $(SUITE),$(if $(SUITE_$(SUITE)),,$(error SUITE is "switch" or empty, not "$(SUITE)")))
+	env SDN_LAB_SCENARIOS=$(or $(SCENARIOS),2000) $(BIN)/pytest -q -n 2 --dist worksteal $(or $(SUITE_$(SUITE)),tests/differential)
 
 conformance: $(VENV)/.test
 	$(BIN)/python -m tests.conformance $(SUITE) $(if $(CASES),--cases $(CASES))
