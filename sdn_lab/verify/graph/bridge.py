@@ -233,9 +233,9 @@ class Bridge:
                     writes.add(name)
                 case Resubmit():
                     onward.add(table if action.table is None else action.table)
-                case Ct(table=after):
+                case Ct(table=after, nat=nat):
                     onward.update(() if after is None else (after,))
-                    writes.update(CT_FIELDS)
+                    writes.update(CT_FIELDS if nat is None else FIELDS)
                 case CtClear():
                     writes.update(CT_FIELDS)
                 case DecTtl():

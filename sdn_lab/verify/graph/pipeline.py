@@ -289,6 +289,8 @@ class _Machine:
             self.apply(_as_set(bucket.actions), facts, depth + 1)
 
     def _track(self, action: Ct, facts: Facts) -> Facts:
+        if action.nat is not None:
+            facts = facts.blurred(BEYOND_TAG).doubting("ct with nat, which rewrites addresses and ports")
         zone = action.zone if isinstance(action.zone, int) else facts.value(action.zone)
         place = None if zone is None else (self._bridge.name, zone)
         if self._new and facts.complete and not _opens_a_connection(facts):

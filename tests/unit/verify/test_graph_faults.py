@@ -114,6 +114,11 @@ DOUBTS = {
     "a bundle": added(
         "hv1", f"table=0,priority=300,actions=bundle(eth_src,0,hrw,ofport,members:{RED},{BLUE})"
     ),
+    "addresses translated": added(
+        "hv1",
+        "table=0,priority=300,ip,actions=ct(commit,nat(src=10.0.0.77),table=97)\n"
+        f"table=97,ip,nw_src=10.0.0.77,actions=output:{BLUE}",
+    ),
     "a header taken off": added("hv1", "table=0,priority=300,actions=decap(),goto_table:50"),
     "a header taken off in the action set": added(
         "hv1", "table=0,priority=300,actions=write_actions(decap(),output:1)"
