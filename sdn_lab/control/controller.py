@@ -51,6 +51,7 @@ Spawn = Callable[[Sequence[str], Mapping[str, str]], Child]
 _RYU = "SDN_LAB_RYU"  # `control.ryu.ENVIRONMENT`, which cannot be imported without the framework
 _START_S = 20.0
 _SETTLE_S = 30.0
+_ENTRY_S = 0.001  # more patience for each entry: a large program is read, sent and dumped for minutes
 _WORDS = 5
 
 
@@ -348,6 +349,8 @@ class Controller:
         what: str,
         missing: Callable[[], str] = lambda: "",
     ) -> None:
+        if self._program is not None:
+            timeout_s += _ENTRY_S * sum(len(tables.entries) for tables in self._program.tables.values())
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while True:

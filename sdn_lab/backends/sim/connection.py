@@ -32,7 +32,7 @@ from sdn_lab.openflow.wire.error import WireError
 from sdn_lab.tls import Identity, joining
 
 CONNECT_S = 5.0
-ANSWER_S = 20.0
+ANSWER_S, BUSY_S = 20.0, 900.0
 ROUNDS_MAX = 1000
 _CHUNK = 1 << 18
 _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -88,7 +88,7 @@ class Channel:
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._thread: threading.Thread | None = None
         self._closing = False
-        self._rested_at = 0
+        self._rested_at = self._heard = 0
 
     def connect(
         self,
@@ -178,10 +178,17 @@ class Channel:
         self._wait(lambda c: not c.agent.echoes, "does not answer")
 
     def _wait(self, done: Callable[[Connection], bool], what: str) -> None:
-        """Wait, the lock free, until *done* holds for every connection."""
-        gone = self.lock.wait_for(
-            lambda: all(done(c) or not c.open for c in self.connections.values()), ANSWER_S
-        )
+        """Wait, the lock free, until *done* holds for every connection.
+
+        A controller of a hundred switches is busy for minutes before it answers the last of them: it has
+        given up only when nothing has come from it for `ANSWER_S`, on any connection.
+        """
+        gone, heard, rounds = False, -1, 0
+        while not gone and heard != self._heard and rounds * ANSWER_S < BUSY_S:
+            heard, rounds = self._heard, rounds + 1
+            gone = self.lock.wait_for(
+                lambda: all(done(c) or not c.open for c in self.connections.values()), ANSWER_S
+            )
         for name, connection in self.connections.items():
             if not connection.open:
                 raise LabError(f"the controller closed its connection to {name}")
@@ -231,6 +238,7 @@ class Channel:
                 return
             except OSError:
                 data = b""
+            self._heard += len(data)
             if not data:
                 self._lose(connection)
                 return
