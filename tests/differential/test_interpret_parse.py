@@ -28,6 +28,8 @@ BATCH = 250
 
 def full_match(frame: bytes) -> Match:
     fields = parse(frame)
+    for name in ("ipv6_exthdr", "pbb_isid"):  # OpenFlow's, which Open vSwitch does not know
+        fields.pop(name, None)
     if not fields["vlan_vid"]:
         del fields["vlan_pcp"]  # OpenFlow 1.3 cannot test it on an untagged packet
     if fields.get("ip_frag") == FRAG_ANY | FRAG_LATER and fields["ip_proto"] in (1, 6, 17, 58, 132):
