@@ -45,6 +45,7 @@ NEW, EST, REL = CT_STATE_BITS["new"], CT_STATE_BITS["est"], CT_STATE_BITS["rel"]
 RPL, INV, TRK = CT_STATE_BITS["rpl"], CT_STATE_BITS["inv"], CT_STATE_BITS["trk"]
 SNAT, DNAT = CT_STATE_BITS["snat"], CT_STATE_BITS["dnat"]
 REOPENED = "a finished translated connection opens anew: Open vSwitch may not yet have swept the old one"
+FORCED = "force on a connection that is translated to itself: ovs-vswitchd 3.1.0 ends"
 CHOSEN = "nat chooses an address or a port of its own"
 
 _TRANSLATED = {NatKind.SRC: SNAT, NatKind.DST: DNAT}
@@ -235,16 +236,21 @@ class _Look:
     def up(
         self, key: Key, is_error: bool, origin: Key | None, *, commit: bool, force: bool, nat: Nat | None
     ) -> PacketState:
+        note = ""
         connection, key, reply = self._find(key)
         if connection is not None and reply and force and connection.reply == connection.key.reversed():
             self.tracker.remove(connection)
+            if connection.translated is not None:
+                note = FORCED if self.state & (SNAT | DNAT) and nat is None else REOPENED
             connection, reply = None, False
         if connection is None and nat is None and origin is not None and self.state & (SNAT | DNAT):
             connection = self.tracker.find(origin, self.now_ns)
         if connection is None:
             if is_error:
-                return PacketState(INV)
-            return self._create(key, commit, nat)
+                return PacketState(INV, note=note)
+            after = self._create(key, commit, nat)
+            after.note = note or after.note
+            return after
         state = self._updated(connection, reply=reply, is_error=is_error)
         if state is None:
             self.tracker.remove(connection)
