@@ -52,8 +52,8 @@ class Dissection:
     None unless a transport header was found whole there (so never in a later fragment).  *end* is where the
     L3 payload ends: padding is beyond.
     *tagged*: one tag was parsed.  *real_proto* is the protocol of a complete IP header, else None.
-    *sll*, *tll* are the offsets of the link-layer addresses in ND options.  *behind* holds, for a first
-    fragment, the ports or the ICMP type and code that look-ups see as 0 and actions do not.
+    *behind* holds, for a first fragment, the ports or the ICMP type and code that look-ups see as 0 and actions
+    do not.
     """
 
     fields: dict[str, int]
@@ -63,8 +63,6 @@ class Dissection:
     end: int = 0
     tagged: bool = False
     real_proto: int | None = None
-    sll: int | None = None
-    tll: int | None = None
     behind: dict[str, int] = field(default_factory=dict)
 
 
@@ -252,7 +250,6 @@ def _neighbour(frame: bytes, found: Dissection, at: int, kind: int, code: int) -
     target = kind_of_option = 0
     reserved = 0 if code or found.end - at < 8 else int.from_bytes(frame[at + 4 : at + 8])
     addresses = {1: 0, 2: 0}
-    places: dict[int, int] = {}
     if code == 0 and found.end - at >= 24:
         target = int.from_bytes(frame[at + 8 : at + 24])
         at += 24
@@ -262,15 +259,13 @@ def _neighbour(frame: bytes, found: Dissection, at: int, kind: int, code: int) -
                 break
             if option in addresses and length == 8:
                 if addresses[option]:
-                    target, addresses, places = 0, {1: 0, 2: 0}, {}
+                    target, addresses = 0, {1: 0, 2: 0}
                     break
                 kind_of_option = kind_of_option or option
                 addresses[option] = int.from_bytes(frame[at + 2 : at + 8])
-                places[option] = at + 2
             at += length
     fields["nd_target"] = target
     fields["nd_reserved"], fields["nd_options_type"] = reserved, kind_of_option
-    found.sll, found.tll = places.get(1), places.get(2)
     if kind == NS:
         fields["nd_sll"] = addresses[1]
     else:

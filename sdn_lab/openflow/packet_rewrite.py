@@ -204,12 +204,24 @@ def _set_transport(data: bytearray, found: Dissection, name: str, value: int) ->
     elif name == "nd_options_type" and found.end - at > 25:
         _patch(data, at + 24, bytes((value, data[at + 25])), at + 2)
     elif name in ("nd_sll", "nd_tll"):
-        option = found.sll if name == "nd_sll" else found.tll
-        if option is None:
-            raise ValueError(f"the frame has no {name}: the option is absent")
+        kind, option = _link_layer_option(data, at + 24, found.end)
+        if kind != (1 if name == "nd_sll" else 2):
+            raise ValueError(f"the frame has no {name}: its first link-layer option is another, or none")
         _patch(data, option, value.to_bytes(6), at + 2)
     else:
         raise ValueError(f"{name} cannot be written into a frame")
+
+
+def _link_layer_option(data: bytearray, at: int, end: int) -> tuple[int, int]:
+    """Return the kind of the first link-layer option and where its address is, or 0 twice.
+
+    Open vSwitch writes to that one alone, also where a second one makes that no field is read.
+    """
+    while end - at >= 8 and data[at + 1]:
+        if data[at] in (1, 2) and data[at + 1] == 1:
+            return data[at], at + 2
+        at += data[at + 1] * 8
+    return 0, 0
 
 
 def _set_sctp(data: bytearray, start: int, end: int, where: int, value: int) -> None:

@@ -176,3 +176,19 @@ def test_the_outer_source_port_is_the_flow_s() -> None:
 )
 def test_a_frame_is_described_in_words(frame: bytes, words: str) -> None:
     assert words in pk.describe(frame)
+
+
+def test_a_link_layer_address_is_written_to_the_first_option_alone() -> None:
+    def solicitation(*options: bytes) -> bytes:
+        body = bytes(4) + pk.ip_bytes("fd00::2") + b"".join(options)
+        message = pk.icmpv6("fd00::1", "fd00::2", 135, 0, body)
+        packet = pk.ipv6("fd00::1", "fd00::2", 58, message, hop_limit=255)
+        return pk.ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", 0x86DD, packet)
+
+    old, new, target = (
+        kind + b"\x01" + address * 6 for kind, address in ((b"\1", b"\2"), (b"\1", b"\4"), (b"\2", b"\2"))
+    )
+    written = {"nd_sll": 0x040404040404}
+    assert pk.rewrite(solicitation(old, old), written) == solicitation(new, old)
+    with pytest.raises(ValueError, match="another, or none"):
+        pk.rewrite(solicitation(target, old), written)
