@@ -39,6 +39,7 @@ from sdn_lab.openflow.interpret_lookup import TableIndex
 from sdn_lab.openflow.interpret_packet import Packet
 from sdn_lab.openflow.interpret_result import Emission, PacketIn, Reason, Result, Taken, Tunnel
 from sdn_lab.openflow.interpret_run import Run
+from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.meter import Policer
 from sdn_lab.openflow.reading import Reading
 
@@ -51,6 +52,7 @@ __all__ = [
     "Taken",
     "Tunnel",
     "refused",
+    "unseen",
     "unsupported",
 ]
 
@@ -121,9 +123,7 @@ def unsupported(tables: Tables) -> tuple[str, ...]:
         said = refused((*entry.instructions.apply, *entry.instructions.write))
         found.extend(f"table {entry.table_id}: {what} is not supported" for what in said)
         found.extend(
-            f"table {entry.table_id}: a match on {name} is not supported"
-            for name, value, _ in entry.match
-            if name in _NOT_SEEN or (name == "packet_type" and value)
+            f"table {entry.table_id}: a match on {name} is not supported" for name in unseen(entry.match)
         )
         if goto is not None and goto <= entry.table_id:
             found.append(f"table {entry.table_id}: goto_table:{goto} does not lead forward")
@@ -134,6 +134,11 @@ def unsupported(tables: Tables) -> tuple[str, ...]:
         for what in refused(bucket.actions)
     )
     return tuple(found)
+
+
+def unseen(match: Match) -> Iterator[str]:
+    """Give the fields of *match* that this interpreter does not read from a packet."""
+    return (name for name, value, _ in match if name in _NOT_SEEN or (name == "packet_type" and value))
 
 
 def refused(actions: Iterable[Action]) -> Iterator[str]:

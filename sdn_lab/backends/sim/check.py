@@ -17,7 +17,7 @@ from sdn_lab.openflow import action_labels as labels
 from sdn_lab.openflow import fields
 from sdn_lab.openflow.entry import FlowEntry
 from sdn_lab.openflow.fields_labels import ETH_MPLS, ETH_MPLS_MULTICAST, ETH_PBB
-from sdn_lab.openflow.interpret import refused
+from sdn_lab.openflow.interpret import refused, unseen
 from sdn_lab.openflow.wire import error
 from sdn_lab.openflow.wire.error import WireError
 
@@ -37,6 +37,8 @@ _IN_VAIN = act.PopVlan | act.DecTtl | labels.LabelAction
 
 def check_entry(entry: FlowEntry, groups: Collection[int]) -> None:
     """Raise WireError where a switch that has these *groups* refuses *entry*."""
+    for name in unseen(entry.match):
+        raise WireError(error.MATCH_BAD_FIELD, f"a match on {name} is not supported")
     goto = entry.instructions.goto
     if goto is not None and not entry.table_id < goto <= _LAST_TABLE:
         raise WireError(error.INSTRUCTION_BAD_TABLE_ID, f"table {entry.table_id} cannot go to table {goto}")

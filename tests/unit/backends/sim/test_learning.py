@@ -88,3 +88,9 @@ def test_a_learned_entry_serves_the_next_packet_and_times_out(clock: Clock) -> N
 def test_an_action_that_is_not_carried_out_is_refused_when_it_is_loaded(clock: Clock) -> None:
     with pytest.raises(WireError, match="Decap is not supported"):
         Seen(clock, "actions=decap(),output:2")
+
+
+@pytest.mark.parametrize("match", ["ip,ct_nw_src=10.0.0.1", "dp_hash=1"])
+def test_a_match_that_is_not_seen_is_refused_when_it_is_loaded(clock: Clock, match: str) -> None:
+    with pytest.raises(WireError, match="is not supported"):
+        Seen(clock, f"{match},actions=output:2")
