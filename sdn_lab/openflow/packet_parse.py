@@ -52,8 +52,8 @@ class Dissection:
     None unless a transport header was found whole there (so never in a later fragment).  *end* is where the
     L3 payload ends: padding is beyond.
     *tagged*: one tag was parsed.  *real_proto* is the protocol of a complete IP header, else None.
-    *behind* holds, for a first fragment, the ports or the ICMP type and code that look-ups see as 0 and actions
-    do not.
+    *behind* holds, for a first fragment, the ports or the ICMP type and code that look-ups see as 0 and
+    actions do not.
     """
 
     fields: dict[str, int]
