@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 RACK = 2  # hypervisors in a rack
+FIRST_VNI = 5000
 
 
 def build(tenants: int = 2, hypervisors: int = 4, spines: int = 2, instances: int = 16) -> dict[str, Any]:
@@ -40,7 +41,8 @@ def build(tenants: int = 2, hypervisors: int = 4, spines: int = 2, instances: in
 def _tenant(number: int, tenants: int, hypervisors: list[str], instances: int) -> dict[str, Any]:
     mine = range(number - 1, instances, tenants)  # of all instances, dealt out in turn
     return {
-        "networks": {"app": {"cidr": ["10.0.0.0/16", "fd00:a::/64"]}},
+        # A number of its own: of a thousand that are derived from names, two may well be the same.
+        "networks": {"app": {"cidr": ["10.0.0.0/16", "fd00:a::/64"], "vni": FIRST_VNI + number}},
         "security_groups": {
             "web": [
                 {"direction": "ingress", "protocol": "tcp", "ports": 80, "remote": "any"},

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from sdn_lab.openflow import fast_track
+from sdn_lab.openflow import fast_record, fast_track
 from sdn_lab.openflow import packet as pk
 from sdn_lab.openflow.action import Action, Ct, DecTtl, Output, SetField
-from sdn_lab.openflow.conntrack import Tracker
+from sdn_lab.openflow.conntrack import PacketState, Tracker
 from sdn_lab.openflow.entry import FlowEntry, Instructions, Tables
 from sdn_lab.openflow.fast import Cache
 from sdn_lab.openflow.fast_layout import layout_of
+from sdn_lab.openflow.fast_program import Flight, Track
 from sdn_lab.openflow.fast_watch import Recording
 from sdn_lab.openflow.fields import FIELDS
 from sdn_lab.openflow.interpret import Pipeline, Result
@@ -270,4 +271,17 @@ def test_a_short_cut_that_looks_away_is_found(monkeypatch: pytest.MonkeyPatch, f
             return sound(self, head, frame, now_ns)
 
         monkeypatch.setattr(fast_track.Shortcut, "track", trusting)
+    assert any(conversed(seed)[0] for seed in range(40))
+
+
+def test_a_cache_that_remembers_the_trackers_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: dict[Track, PacketState] = {}
+
+    class Remembering(Track):
+        def ask(self, flight: Flight, frame: bytes, head: int, before: PacketState) -> PacketState:
+            if self not in answers:
+                answers[self] = super().ask(flight, frame, head, before)
+            return answers[self].copy()
+
+    monkeypatch.setattr(fast_record, "Track", Remembering)
     assert any(conversed(seed)[0] for seed in range(40))
