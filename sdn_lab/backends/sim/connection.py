@@ -32,7 +32,7 @@ from sdn_lab.openflow.wire.error import WireError
 from sdn_lab.tls import Identity, joining
 
 CONNECT_S = 5.0
-ANSWER_S, BUSY_S = 20.0, 900.0
+ANSWER_S, ENTRY_S, BUSY_S = 20.0, 0.001, 900.0
 ROUNDS_MAX = 1000
 _CHUNK = 1 << 18
 _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -181,19 +181,22 @@ class Channel:
         """Wait, the lock free, until *done* holds for every connection.
 
         A controller of a hundred switches is busy for minutes before it answers the last of them: it has
-        given up only when nothing has come from it for `ANSWER_S`, on any connection.
+        given up only when nothing has come from it, on any connection, for `ANSWER_S`, and for `ENTRY_S` for
+        each entry that it may be reading in a dump.
         """
-        gone, heard, rounds = False, -1, 0
-        while not gone and heard != self._heard and rounds * ANSWER_S < BUSY_S:
-            heard, rounds = self._heard, rounds + 1
+        gone, heard, waited_s = False, -1, 0.0
+        while not gone and heard != self._heard and waited_s < BUSY_S:
+            entries = sum(len(c.agent.switch.table) for c in self.connections.values())
+            heard, patience_s = self._heard, ANSWER_S + ENTRY_S * entries
+            waited_s += patience_s
             gone = self.lock.wait_for(
-                lambda: all(done(c) or not c.open for c in self.connections.values()), ANSWER_S
+                lambda: all(done(c) or not c.open for c in self.connections.values()), patience_s
             )
         for name, connection in self.connections.items():
             if not connection.open:
                 raise LabError(f"the controller closed its connection to {name}")
             if not gone and not done(connection):
-                raise LabError(f"the controller of {name} {what} (waited {ANSWER_S:g} s)")
+                raise LabError(f"the controller of {name} {what} (waited {waited_s:g} s)")
 
     # -- the thread
 
