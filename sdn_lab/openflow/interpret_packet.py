@@ -242,6 +242,8 @@ class Packet:
         if name in _STRUCTURE:
             self.replace(packet_labels.write_type(self.bare, name, value))
             return
+        if name.startswith("nd_") and value == held[name]:
+            return  # Open vSwitch compares fields: what was read as 0 and is written as 0 stays as it is
         held[name] = value
         if name in _PIPELINE or (name not in _ETHERNET and name not in _LABELS and self._has_no_header()):
             return

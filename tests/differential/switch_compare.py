@@ -129,7 +129,7 @@ def compare(oracle: Oracle, case: Case, tally: Tally) -> Disagreement | None:
     oracle.load(case)
     tally.cases += 1
     for number, (sent, result) in enumerate(zip(case.frames, results, strict=True)):
-        rule = excluded(result.notes)
+        rule = excluded(result)
         if rule is not None:
             tally.excluded[rule.rule] += 1
             if rule.kills or case.tracks:
