@@ -2,8 +2,8 @@
 
 `leaf_spine` with 100 hypervisors, 1,000 tenants and 5,000 instances, all by the ways of `sdn-lab run`: the
 default controller in a process of its own, TLS, flow-mods, barriers, dumps that confirm.  One ping in each
-tenant, and one that must not be answered for every tenth: to the next tenant's instance of the same address.
-Prints entries, the time of each phase, and the peak of memory of all processes together.
+tenant, between its first and its last instance that let pings in.  Prints entries, the time of each phase,
+and the peak of memory: of this process and of its largest child, added.
 
     python bench/scale.py [--hypervisors 100] [--tenants 1000] [--instances 5000]
 """

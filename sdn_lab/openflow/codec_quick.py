@@ -1,10 +1,10 @@
-"""A flow-mod's bytes without the framework's objects: what makes pushing 400,000 entries bearable.
+"""A flow-mod's bytes without the framework's objects, for programs of many entries.
 
 What
 ----
 `flow_mod` returns the bytes that `codec.flow_mod` serializes to.  Header and match are written here; the
 instructions, of which a program has few different ones, are serialized by the framework once each and kept.
-The framework takes half a millisecond for an entry, this a twentieth of it.
+Measured on `overlap`: 13 microseconds an entry, against 61 by `codec.flow_mod` and the framework.
 
 Where it sits
 -------------
