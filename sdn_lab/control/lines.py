@@ -37,29 +37,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, get_args
 
-from sdn_lab.openflow import action
+from sdn_lab.openflow import action, action_nat
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions, Tables
 from sdn_lab.openflow.match import Match
 
 _ACTIONS: Mapping[str, type] = {
     cls.__name__: cls
-    for cls in (
-        action.Output,
-        action.OutputField,
-        action.SetField,
-        action.Move,
-        action.GroupAction,
-        action.PushVlan,
-        action.PopVlan,
-        action.DecTtl,
-        action.Resubmit,
-        action.Ct,
-        action.CtClear,
-        action.Conjunction,
-        action.Subfield,
-    )
+    for cls in (*get_args(action.Action), action.Subfield, action_nat.Nat, action_nat.NatKind)
 }
 
 
@@ -136,17 +123,19 @@ def unpack_tables(value: list[Any]) -> Tables:
 
 def _pack_instructions(value: Instructions) -> list[Any]:
     metadata = None if value.metadata is None else list(value.metadata)
-    return [_pack_actions(value.apply), value.clear, _pack_actions(value.write), metadata, value.goto]
+    apply, write = _pack_actions(value.apply), _pack_actions(value.write)
+    return [apply, value.clear, write, metadata, value.goto, value.meter]
 
 
 def _unpack_instructions(value: list[Any]) -> Instructions:
-    apply, clear, write, metadata, goto = value
+    apply, clear, write, metadata, goto, meter = value
     return Instructions(
         apply=_unpack_actions(apply),
         clear=clear,
         write=_unpack_actions(write),
         metadata=None if metadata is None else (metadata[0], metadata[1]),
         goto=goto,
+        meter=meter,
     )
 
 
@@ -161,6 +150,8 @@ def _unpack_actions(values: list[Any]) -> tuple[Any, ...]:
 def _pack(value: Any) -> Any:
     if isinstance(value, tuple):
         return _pack_actions(value)
+    if isinstance(value, Enum):
+        return {type(value).__name__: {"value": value.value}}
     if is_dataclass(value):
         return {type(value).__name__: {f.name: _pack(getattr(value, f.name)) for f in fields(value)}}
     return value

@@ -16,6 +16,9 @@ from tests.unit.control.dummy_ovs import DummyOvs
 pytestmark = pytest.mark.ovs
 
 NOT_SET_BY_OVS = {"ct_mark", "ct_label", "in_port"}  # but inside ct(exec()); under its OXM number
+# OpenFlow 1.3.5 has them, Open vSwitch 3.1.0 refuses them (docs/openflow-conformance.md).
+NOT_KNOWN_TO_OVS = {"in_phy_port", "ipv6_exthdr", "pbb_isid"}
+ROWS = sorted((name, FIELDS[name]) for name in set(NUMBERS) - NOT_KNOWN_TO_OVS)
 ZONE = act.Subfield(field="reg6", start=0, bits=16)
 
 
@@ -28,7 +31,7 @@ def prerequisites(row: Field) -> dict[str, tuple[int, int]]:
 
 def entries_for_fields() -> list[FlowEntry]:
     entries = []
-    for number, (name, row) in enumerate(sorted((name, FIELDS[name]) for name in NUMBERS)):
+    for number, (name, row) in enumerate(ROWS):
         value = {"vlan_vid": 0x1005, "eth_type": 0x800}.get(name, 1)
         bits = row.full_mask & (0x7F if name == "ct_state" else ~0)  # OVS has 8 of its 32 bits
         tests = [(value, bits)]
@@ -42,7 +45,7 @@ def entries_for_fields() -> list[FlowEntry]:
 
 def entries_for_set_fields() -> list[FlowEntry]:
     entries = []
-    for number, (name, row) in enumerate(sorted((name, FIELDS[name]) for name in NUMBERS)):
+    for number, (name, row) in enumerate(ROWS):
         if not row.writable or name in NOT_SET_BY_OVS:
             continue
         value = 0x1005 if name == "vlan_vid" else 1

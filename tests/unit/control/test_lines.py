@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sdn_lab.control.lines import line, pack_tables, parse, unpack_tables
 from sdn_lab.openflow import action as act
+from sdn_lab.openflow import action_labels as labels
 from sdn_lab.openflow.action_ovs import OvsAction
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions, Tables
 from sdn_lab.openflow.match import Match
@@ -26,6 +27,14 @@ ACTIONS = [
     act.Ct(zone=SUBFIELD),
     act.CtClear(),
     act.Conjunction(id=1, clause=2, n_clauses=3),
+    labels.PushMpls(eth_type=0x8847),
+    labels.PopMpls(eth_type=0x0800),
+    labels.DecMplsTtl(),
+    labels.CopyTtlOut(),
+    labels.CopyTtlIn(),
+    labels.PushPbb(eth_type=0x88E7),
+    labels.PopPbb(),
+    labels.SetQueue(queue_id=5),
 ]
 
 
