@@ -106,8 +106,6 @@ class Run:
 
     def pipeline(self, packet: Packet, table_id: int = 0) -> Result:
         """Process from *table_id* on."""
-        if sys.getrecursionlimit() < _FRAMES:
-            sys.setrecursionlimit(_FRAMES)
         with self._voidable():
             if self.bridging.mirrors:
                 mirroring.copy(self, packet, packet.fields["in_port"], incoming=True)
@@ -122,7 +120,13 @@ class Run:
 
     @contextmanager
     def _voidable(self) -> Iterator[None]:
-        """Take back all of it where it goes on without end."""
+        """Take back all of it where it goes on without end.
+
+        The limit is raised and never lowered again: another thread may be deep in a run of its own.  Python
+        calls alone nest here, which take no C stack.
+        """
+        if sys.getrecursionlimit() < _FRAMES:
+            sys.setrecursionlimit(_FRAMES)
         try:
             yield
         except (_TooDeep, _TooMuch) as reason:

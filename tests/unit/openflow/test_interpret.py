@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 
@@ -124,6 +125,29 @@ def test_resubmit_keeps_the_port_and_without_end_sends_nothing() -> None:
     endless = run("actions=output:2,resubmit(,0)")
     assert not endless.emissions
     assert "too many resubmits" in endless.notes[0]
+
+
+def test_four_thousand_resubmits_one_in_another_need_no_stack_of_their_own() -> None:
+    rounds, tables = 16, 250  # 16 ways back, 4,000 look-ups: within Open vSwitch's limits of 64 and 4,096
+    ahead = [f"table={n},actions=resubmit(,{n + 1})" for n in range(tables - 1)]
+    again = [
+        f"table={tables - 1},priority=1,reg0={n},actions=set_field:{n + 1}->reg0,resubmit(,0)"
+        for n in range(rounds - 1)
+    ]
+    results: list[Result] = []
+    before = threading.stack_size(256 * 1024)
+    try:
+        thread = threading.Thread(
+            target=lambda: results.append(
+                run("\n".join((*ahead, *again, f"table={tables - 1},priority=0,actions=output:2")))
+            )
+        )
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    assert [out(result) for result in results] == [[2]]
+    assert len(results[0].path) == rounds * tables
 
 
 def test_tunnel_fields_leave_with_the_packet_and_arrive_with_it() -> None:
