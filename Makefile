@@ -29,6 +29,8 @@ ORDINARY := $(filter-out tests/__pycache__ tests/contracts tests/live,$(patsubst
 	$(filter-out $(REAL),$(wildcard tests/contracts/test_*.py))
 # Half of the time a worker waits for other processes: twice as many workers as this has cores.
 WORKERS ?= 4
+# The slowest test takes a minute: one that takes five hangs, and ends as a failure with its stack.
+PYTEST := $(BIN)/pytest -q --instafail --timeout 300
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # Tests start the command hundreds of times: each start would compile all modules anew.
@@ -44,9 +46,9 @@ lab: $(VENV)/.test system
 
 test: $(VENV)/.test system ryu
 	$(MAKE) --no-print-directory lint
-	env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ORDINARY)
-	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q -n 3 --dist loadfile $(REAL)
-	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(BIN)/pytest -q $(ALONE)
+	env SDN_LAB_REQUIRE=$(REQUIRE) $(PYTEST) -n $(WORKERS) --dist worksteal $(ORDINARY)
+	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(PYTEST) -n 3 --dist loadfile $(REAL)
+	$(SUDO) env SDN_LAB_REQUIRE=$(REQUIRE) $(PYTEST) $(ALONE)
 
 check: $(VENV)/.test lint
 	$(BIN)/pytest -q -n 2 tests/unit tests/meta
