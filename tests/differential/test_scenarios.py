@@ -24,9 +24,14 @@ from tests.differential.judge import differences
 from tests.differential.ovs_oracle import OvsLab
 
 SEEDS = range(int(os.environ.get("SDN_LAB_SCENARIOS", "200")))
-PORTS = 6 if len(SEEDS) <= 200 else 8  # at most, in one of them; the frames to send grow with the square
+QUICK = len(SEEDS) <= 200
 PER_TEST = 5
 SHOWN = 8
+
+
+def most_ports(seed: int) -> int:
+    """The frames to send grow with the square: in CI three of four scenarios have at most 6 ports."""
+    return 6 if QUICK and seed % 4 else 8
 
 
 def found(scenario: Scenario, program: Program, *, with_ovs: bool = True) -> list[str]:
@@ -56,7 +61,7 @@ def test_shipped_scenario(name: str) -> None:
 @pytest.mark.usefixtures("ovs")
 def test_random_scenarios(first: int) -> None:
     for seed in SEEDS[first : first + PER_TEST]:
-        scenario = random_scenario(seed, max_ports=PORTS)
+        scenario = random_scenario(seed, max_ports=most_ports(seed))
 
         differing = found(scenario, compile_scenario(scenario, assign(scenario)))
 
