@@ -6,6 +6,9 @@ import hand_made
 import pytest
 from services import CLIENT, SERVER, TRY, said, service
 
+# A loaded machine loses a packet now and then (seen: 1 of 3,000 echoes); what tables lose, they lose again.
+TRIES = 2
+
 
 @pytest.fixture(scope="module", params=["vxlan", "geneve"])
 def lab(request):
@@ -18,10 +21,14 @@ def lab(request):
 @pytest.mark.parametrize("address", [hand_made.ipv4, hand_made.ipv6])
 @pytest.mark.parametrize("far", ["vm2", "vm3"])
 def test_a_real_ping_is_answered_on_the_same_and_on_another_hypervisor(lab, address, far):
-    child = lab.spawn_at("red/vm1", ["ping", "-n", "-c", "3", "-i", "0.02", "-W", "2", address(far)])
-    told = child.stdout.read()
-    assert " 0% packet loss" in told, told + child.last_words()
-    child.kill()
+    told = []
+    for _ in range(TRIES):
+        child = lab.spawn_at("red/vm1", ["ping", "-n", "-c", "3", "-i", "0.02", "-W", "2", address(far)])
+        told.append(child.stdout.read() + child.last_words())
+        child.kill()
+        if " 0% packet loss" in told[-1]:
+            return
+    raise AssertionError("\n".join(told))
 
 
 @pytest.mark.parametrize("address", [hand_made.ipv4, hand_made.ipv6])
