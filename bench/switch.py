@@ -79,8 +79,7 @@ class Overlay:
     def send(self, sender: str, frame: bytes) -> None:
         """Send from an instance's port and let everything happen."""
         self.network.from_instance(sender, frame)
-        while self.clock.next_ns() is not None:
-            self.clock.step()
+        self.clock.finish_moment()
 
 
 def scapy_baseline(frames: list[bytes]) -> Callable[[int], None]:
@@ -128,7 +127,7 @@ def overlay() -> tuple[Callable[[int], None], Callable[[int], None]]:
     lab = Overlay(VM2)
     switch, of_port = lab.network.places[VM1[0]]
     to = lab.network.places[VM2[0]][1]
-    switch.on_emit = lambda _: None
+    switch.on_emit = lambda *_: None
     pipeline = Pipeline(switch.tables(), tracker=switch.tracker, ports=tuple(switch.ports))
 
     def cached(packets: int) -> None:

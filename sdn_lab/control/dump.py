@@ -2,6 +2,9 @@
 
 A dump is a value that is being collected.  Give it every reply that arrives (`Dump.take`); it knows its own
 by their transaction ids, and after the last part `Dump.tables` is what the datapath said.
+
+From the first dump on, the framework leaves every entry of a flow statistics reply unread until somebody
+looks into it (`codec_quick_read`): it takes 0.4 ms for one, and nobody does.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sdn_lab.openflow import codec
+from sdn_lab.openflow import codec, codec_quick_read
 from sdn_lab.openflow.entry import FlowEntry, Group, Tables
 
 _ALL_BITS = (1 << 64) - 1
@@ -24,6 +27,8 @@ class Dump:
     def __init__(self, datapath: Any, slices: Collection[Slice] | None = None) -> None:
         ofproto, parser = datapath.ofproto, datapath.ofproto_parser
         self._datapath = datapath
+        self._late = codec_quick_read.late_stats(parser)
+        parser.OFPFlowStatsReply.cls_stats_body_cls = self._late
         self._entries: list[FlowEntry] = []
         self._groups: list[Group] = []
         self._waiting: set[int] = set()
@@ -47,8 +52,8 @@ class Dump:
         if message.xid not in self._waiting:
             return False
         for stats in message.body:
-            if hasattr(stats, "table_id"):
-                self._entries.append(codec.flow_entry(self._datapath, stats))
+            if isinstance(stats, self._late):
+                self._entries.append(codec_quick_read.flow_entry(self._datapath, stats))
             else:
                 self._groups.append(codec.group(self._datapath, stats))
         if not message.flags & self._datapath.ofproto.OFPMPF_REPLY_MORE:

@@ -3,8 +3,9 @@
 What
 ----
 The first packet of its kind takes the slow path, which writes down what it looked at (`fast_record`); the
-next ones are recognised by those bits (`fast_program.Node`) and take a short program instead.  The slow path
-is the judge: `tests/differential/test_fast.py` sends every packet through both.
+next ones are recognised by those bits (`fast_program.Node`) and take a short program instead; those of an
+open connection that goes through the tracker find all of their way at once (`fast_trail`).  The slow path is
+the judge: `tests/differential/test_fast.py` sends every packet through both.
 
 Where it sits
 -------------
@@ -16,7 +17,7 @@ Not here:   when a cache ends.  It belongs to one pipeline, whose tables and por
 Invariants
 ----------
 1.  `process` gives the result of `Pipeline.process`, whatever was cached before.
-2.  Memory is bounded: at `LIMIT` programs everything is forgotten.
+2.  Memory is bounded: at `LIMIT` programs everything is forgotten, at `LIMIT` trails all trails are.
 
 Reference: B. Pfaff et al., "The Design and Implementation of Open vSwitch", NSDI 2015; CVE-2023-1668,
 CVE-2023-5366, CVE-2020-35498 for what it means to cache too much.
@@ -28,10 +29,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from sdn_lab.openflow.conntrack import PacketState
-from sdn_lab.openflow.fast_layout import layout_of
-from sdn_lab.openflow.fast_program import Flight, Node, Onwards, Program, Track, outcome
+from sdn_lab.openflow.fast_layout import HEAD, layout_of
+from sdn_lab.openflow.fast_program import Flight, Node, Onwards, Program, Sends, Track, outcome
 from sdn_lab.openflow.fast_record import RecordingRun
-from sdn_lab.openflow.interpret import Pipeline, Result, Tunnel
+from sdn_lab.openflow.fast_trail import Trail, Trails
+from sdn_lab.openflow.interpret import Emission, Pipeline, Result, Tunnel
 from sdn_lab.openflow.interpret_packet import Packet
 
 LIMIT = 50_000
@@ -43,18 +45,16 @@ class Cache:
     def __init__(self, pipeline: Pipeline, limit: int = LIMIT) -> None:
         self.pipeline, self._limit = pipeline, limit
         self._roots: dict[tuple[int, Tunnel | None], Node] = {}
+        self._same: dict[tuple[int, int], Node] = {}  # roots, by the tunnel's identity
+        self._tunnels: list[Tunnel | None] = []
         self._shared: dict[Any, Onwards] = {}
         self._programs: list[Program] = []
         self._forgotten: list[Program] = []
+        self._trails = 0  # at most so many
         self.missed = 0  # packets for which the tables were asked
 
     def __len__(self) -> int:
         return len(self._programs)
-
-    def find(self, frame: bytes, in_port: int, tunnel: Tunnel | None) -> Program | None:
-        """Return the program for a frame, or None."""
-        node = self._roots.get((in_port, tunnel))
-        return node.find(frame) if node is not None else None
 
     def process(
         self,
@@ -70,19 +70,84 @@ class Cache:
         The result's *path* has the look-ups that `settle` will not give: all of them where it is *traced*
         (then `settle` counts some of them again), else those of the slow path.
         """
-        program = self.find(frame, in_port, tunnel)
-        if program is None:
+        done = self.quickly(frame, in_port, tunnel, now_ns, traced=traced)
+        if done is None:
             return self.slowly(frame, in_port, tunnel, now_ns)
-        return self.fly(program, frame, now_ns, traced=traced).result()
+        if isinstance(done, Flight):
+            return done.result()
+        return Result(emissions=tuple(Emission(of_port=p, frame=frame, tunnel=out) for p, out in done))
 
-    def fly(self, program: Program, frame: bytes, now_ns: int, *, traced: bool = False) -> Flight:
-        """Do a program; return all that came of it."""
+    def quickly(
+        self, frame: bytes, in_port: int, tunnel: Tunnel | None, now_ns: int, *, traced: bool = False
+    ) -> Sends | Flight | None:
+        """Process a frame if it is known how: the hottest path of the simulator.
+
+        Return where to send it as it came, if that is all; else all that came of it; or None: ask `slowly`.
+        """
+        node = self._same.get((in_port, id(tunnel))) or self._root(in_port, tunnel)
+        if node is None:
+            return None
+        head = int.from_bytes(frame[:HEAD], "little")
+        trails = node.trails
+        trail = trails.by_key.get(head & trails.mask) if trails.by_key else None
+        if trail is not None and trail.programs[0].fits(frame):
+            return self._along(trail, trails, frame, head, now_ns, traced=traced)
+        program = node.find(frame, head)
+        if program is None:
+            return None
+        if program.sends is not None and not traced:
+            program.packets += 1
+            program.octets += len(frame)
+            program.used_ns = now_ns
+            return program.sends
         flight = Flight(self.pipeline.tracker, now_ns, len(frame), self, traced=traced)
-        program.follow(flight, frame)
+        gone = program.follow(flight, frame, head)
+        if gone is not None and gone[0] and trails.learn(head, *gone):
+            self._trails += 1
+            if self._trails >= self._limit:
+                self._forget_trails()
+        return flight
+
+    def _root(self, in_port: int, tunnel: Tunnel | None) -> Node | None:
+        """Return where packets enter the tables; from now on this tunnel is known by its identity."""
+        node = self._roots.get((in_port, tunnel))
+        if node is not None and len(self._same) < self._limit:
+            self._same[in_port, id(tunnel)] = node
+            self._tunnels.append(tunnel)  # which keeps its identity its own
+        return node
+
+    def _along(
+        self, trail: Trail, trails: Trails, frame: bytes, head: int, now_ns: int, *, traced: bool
+    ) -> Sends | Flight:
+        """Go along a trail as far as it holds, and from there as any packet."""
+        octets, programs = len(frame), trail.programs
+        done = trail.walk(frame, now_ns)
+        whole = done == len(trail.mets)
+        sends = programs[-1].sends
+        if whole and sends is not None and not traced:
+            trail.packets += 1
+            trail.octets += octets
+            trail.used_ns = now_ns
+            return sends
+        flight = Flight(self.pipeline.tracker, now_ns, octets, self, traced=traced)
+        for program in programs[:done]:
+            program.packets += 1
+            program.octets += octets
+            program.used_ns = now_ns
+            if flight.path is not None:
+                flight.path += program.taken
+        state = trail.mets[done - 1].answer() if done else PacketState()
+        if whole:
+            programs[-1].run(flight, frame, state)
+        else:
+            trails.forget(head)
+            programs[done].follow(flight, frame, head, state)
         return flight
 
     def settle(self) -> Iterator[Program]:
         """Give the programs that were used since the last time; their counters start again behind each."""
+        for node in self._roots.values():
+            node.trails.settle()
         for program in (*self._forgotten, *self._programs):
             if program.packets:
                 yield program
@@ -120,9 +185,17 @@ class Cache:
     def _keep(self, run: RecordingRun) -> None:
         self.missed += 1
         if len(self._programs) + len(self._roots) >= self._limit:
+            self._forget_trails()
             self._forgotten += self._programs
             self._programs = []
             self._roots.clear()
+            self._same.clear()
+            self._tunnels.clear()
             self._shared.clear()
             return
         self._programs += run.keep()
+
+    def _forget_trails(self) -> None:
+        for node in self._roots.values():
+            node.trails.forget_all()
+        self._trails = 0

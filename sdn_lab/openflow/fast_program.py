@@ -27,6 +27,7 @@ from sdn_lab.openflow.action import Action
 from sdn_lab.openflow.conntrack import PacketState
 from sdn_lab.openflow.fast_layout import HEAD, Layout
 from sdn_lab.openflow.fast_track import Shortcut
+from sdn_lab.openflow.fast_trail import Leg, Trails
 from sdn_lab.openflow.interpret_result import Emission, PacketIn, Result, Taken, Tunnel
 from sdn_lab.openflow.packet_parse import dissect
 
@@ -39,6 +40,9 @@ outcome: Callable[[PacketState], Any] = attrgetter(
 
 
 _NONE = PacketState()  # nobody writes to it
+
+Sends = tuple[tuple[int, Tunnel | None], ...]
+"""Where a packet is sent as it came: port and tunnel, in order."""
 
 
 class Onward(Protocol):
@@ -226,18 +230,19 @@ class Program:
 
     *traced* are the operations with the look-ups between them.  *sends* is the whole program where it does
     nothing but send packets as they came: port and tunnel of each.  *hop* is, where it does nothing but send
-    them so through the tracker.
+    them so through the tracker.  *mask* are the bits under which it was kept.
     """
 
     layout: Layout
     ops: tuple[Op, ...]
     traced: tuple[Op, ...]
     taken: tuple[Taken, ...]
-    sends: tuple[tuple[int, Tunnel | None], ...] | None = None
+    sends: Sends | None = None
     packets: int = 0
     octets: int = 0
     used_ns: int = 0
     hop: Track | None = None
+    mask: int = -1
     beyond: int = field(init=False)
     least: int = field(init=False)
     length_at: int = field(init=False)
@@ -246,10 +251,22 @@ class Program:
         self.beyond, self.least = self.layout.beyond, self.layout.least
         self.length_at = self.layout.length_at
 
-    def follow(self, flight: Flight, frame: bytes) -> None:
-        """Do to *frame*, which arrives, what the tables would: `run`, in a loop as long as it only hops."""
-        program, state = self, _NONE
-        head = int.from_bytes(frame[:HEAD], "little")
+    def fits(self, frame: bytes) -> bool:
+        """Say whether a frame that has the bits has the lengths as well."""
+        at, room = self.length_at, len(frame) - self.beyond
+        if room < self.least:
+            return False
+        return at < 0 or self.least <= (frame[at] << 8 | frame[at + 1]) <= room
+
+    def follow(
+        self, flight: Flight, frame: bytes, head: int, state: PacketState = _NONE
+    ) -> tuple[list[Leg], Program] | None:
+        """Do to *frame* what the tables would: `run`, in a loop as long as it only hops.
+
+        *state* is what the tracker said before.  Return the hops and the program behind them, None where the
+        tables had to be asked.
+        """
+        program, legs = self, list[Leg]()
         while (track := program.hop) is not None and (onwards := track.onwards) is not None:
             program.packets += 1
             program.octets += flight.octets
@@ -257,13 +274,15 @@ class Program:
             if flight.path is not None:
                 flight.path += program.taken
             state = track.ask(flight, frame, head, state if track.before >= 0 else _NONE)
+            legs.append((program, track, state))
             node = onwards.nodes.get(outcome(state))
             following = node.find(frame, head) if node is not None else None
             if following is None:
                 flight.onward.recirculate(flight, track, frame, state)
-                return
+                return None
             program = following
         program.run(flight, frame, state if state is not _NONE else PacketState())
+        return legs, program
 
     def run(self, flight: Flight, frame: bytes, state: PacketState) -> None:
         """Do to *frame* what the tables would."""
@@ -284,13 +303,14 @@ class Node:
     """Programs for packets with the same constants, by mask and by the bits under it.
 
     Every program is right for every packet under its key, so the order does not matter to the result; masks
-    that serve move to the front.
+    that serve move to the front.  *trails* begin here.
     """
 
-    __slots__ = ("masks",)
+    __slots__ = ("masks", "trails")
 
     def __init__(self) -> None:
         self.masks: list[tuple[int, dict[int, Program]]] = []
+        self.trails = Trails()
 
     def find(self, frame: bytes, head: int = -1) -> Program | None:
         """Return the program for *frame*, or None.  *head* are its first bytes as a number, if known."""
@@ -300,10 +320,9 @@ class Node:
             program = programs.get(head & mask)
             if program is None:
                 continue
-            room = len(frame) - program.beyond
+            at, room = program.length_at, len(frame) - program.beyond
             if room < program.least:
                 continue
-            at = program.length_at
             if at >= 0 and not program.least <= (frame[at] << 8 | frame[at + 1]) <= room:
                 continue
             if n:
@@ -313,6 +332,7 @@ class Node:
 
     def keep(self, mask: int, frame: bytes, program: Program) -> None:
         """Keep a program for all packets that agree with *frame* under *mask*."""
+        program.mask = mask
         key = int.from_bytes(frame[:HEAD], "little") & mask
         for held, programs in self.masks:
             if held == mask:

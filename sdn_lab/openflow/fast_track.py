@@ -10,7 +10,8 @@ is None: the tracker itself is asked.
 Where it sits
 -------------
 Reads and writes: `conntrack.Connection`, `conntrack_tcp.TcpState`, which stay the tracker's.
-Used by:          `fast_program.Track`.  `tests/differential/test_fast.py` compares with the tracker.
+Used by:          `fast_program.Track`, `fast_trail`.  `tests/differential/test_fast.py` compares with the
+                  tracker.
 
 Invariants
 ----------
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from struct import unpack_from
+from struct import Struct
 from typing import Any
 
 from sdn_lab.openflow.conntrack import EST, RPL, TRK, Connection, PacketState
@@ -40,8 +41,9 @@ from sdn_lab.openflow.conntrack_tcp import (
     WSCALE_FLAG,
     WSCALE_MASK,
     WSCALE_UNKNOWN,
-    TcpState,
+    Peer,
 )
+from sdn_lab.openflow.conntrack_time import Stage
 from sdn_lab.openflow.fast_layout import Layout
 from sdn_lab.openflow.packet_parse import TCP, UDP
 
@@ -49,6 +51,59 @@ LIMIT = 20_000  # connections that one operation remembers
 _PLAIN = ("key", "expires_ns", "tcp", "answered", "mark", "label", "known")
 _OTHERS = [row for row in fields(Connection) if row.name not in _PLAIN]
 _M32, _HALF = 0xFFFFFFFF, 0x80000000
+_TELLING = SYN | FIN | RST | URG | ACK
+_SEGMENT = Struct("!IIHH").unpack_from
+
+Segment = tuple[int, int, int, int]
+"""Of a plain segment: sequence number, that behind it, acknowledgement, window.  Nothing matters of UDP."""
+_DATAGRAM: Segment = (0, 0, 0, 0)
+
+
+@dataclass(slots=True, eq=False)
+class Met:
+    """A connection in one direction, as packets of its open phase need it.
+
+    *life_ns*: how long a packet keeps it.  TCP's is that of an established one: when both peers came to be
+    so, its stage did (`TcpState._change_states`).  Scales do not change from then on; -1 is not read yet.
+    """
+
+    connection: Connection
+    state: int
+    life_ns: int
+    src: Peer | None = None
+    dst: Peer | None = None
+    sws: int = -1
+    dws: int = 0
+
+    @classmethod
+    def of(cls, connection: Connection, *, reply: bool) -> Met:
+        """Return it for one direction of a connection."""
+        state = EST | TRK | RPL if reply else EST | TRK
+        tcp = connection.tcp
+        stage = Stage.UDP_MULTIPLE if tcp is None else Stage.TCP_ESTABLISHED
+        met = cls(connection, state, connection.timeouts.ns(stage))
+        if tcp is not None:
+            met.src, met.dst = tcp.peers[::-1] if reply else tcp.peers
+        return met
+
+    def answer(self) -> PacketState:
+        """Return what the tracker says of a packet that was taken short."""
+        held = self.connection
+        return PacketState(self.state, held.key.zone, held.mark, held.label, held)
+
+
+def take(met: Met, segment: Segment, now_ns: int) -> bool:
+    """Do to a connection what the tracker does for a packet of its open phase; say whether it was one."""
+    connection = met.connection
+    if not connection.known or connection.expires_ns <= now_ns:
+        return False
+    if met.src is None:
+        if not connection.answered:
+            return False
+    elif not steady(met, segment):
+        return False
+    connection.expires_ns = now_ns + met.life_ns
+    return True
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +117,7 @@ class Shortcut:
     beyond: int  # the length that the header at `length_at` says begins here
     length_at: int
     header: int  # where the IPv4 header starts, or -1
-    met: dict[int, tuple[Connection, bool]]
+    met: dict[int, Met]
 
     @classmethod
     def of(cls, layout: Layout, how: Mapping[str, Any]) -> Shortcut | None:
@@ -101,68 +156,75 @@ class Shortcut:
             return
         if len(self.met) >= LIMIT:
             self.met.clear()
-        self.met[head & self.bits] = connection, bool(after.state & RPL)
+        self.met[head & self.bits] = Met.of(connection, reply=bool(after.state & RPL))
 
     def track(self, head: int, frame: bytes, now_ns: int) -> PacketState | None:
         """Return the tracker's answer, having done to the connection what the tracker would, or None."""
-        known = self.met.get(head & self.bits)
-        if known is None:
+        met = self.met.get(head & self.bits)
+        if met is None:
             return None
-        connection, reply = known
-        if not connection.known or connection.expires_ns <= now_ns:
+        if not met.connection.known or met.connection.expires_ns <= now_ns:
             del self.met[head & self.bits]
             return None
-        at, end = self.l4, self.beyond + (frame[self.length_at] << 8 | frame[self.length_at + 1])
-        header = self.header
-        if header >= 0 and int.from_bytes(frame[header:at]) % 0xFFFF:
-            return None
-        size = end - at
-        total = int.from_bytes(frame[self.addresses : end])
-        if size & 1:
-            total <<= 8
-        if (total + self.proto + size) % 0xFFFF:
-            return None
-        if self.proto == TCP:
-            tcp = connection.tcp
-            if tcp is None or not _steady(tcp, frame, at, end, reply=reply):
-                return None
-        elif not connection.answered or not 8 <= (frame[at + 4] << 8 | frame[at + 5]) <= size:
-            return None
-        connection.prolong(now_ns)
-        state = EST | TRK | RPL if reply else EST | TRK
-        return PacketState(state, connection.key.zone, connection.mark, connection.label, connection)
+        segment = plain(self, frame)
+        return met.answer() if segment is not None and take(met, segment, now_ns) else None
 
 
-def _steady(tcp: TcpState, frame: bytes, at: int, end: int, *, reply: bool) -> bool:
+def plain(short: Shortcut, frame: bytes) -> Segment | None:
+    """Return what decides about a packet, or None where its checksums, lengths or flags are not plain."""
+    at, length_at, header = short.l4, short.length_at, short.header
+    end = short.beyond + (frame[length_at] << 8 | frame[length_at + 1])
+    if header >= 0 and int.from_bytes(frame[header:at]) % 0xFFFF:
+        return None
+    size = end - at
+    total = int.from_bytes(frame[short.addresses : end])
+    if size & 1:
+        total <<= 8
+    if (total + short.proto + size) % 0xFFFF:
+        return None
+    if short.proto == TCP:
+        seq, ack, offset_flags, window = _SEGMENT(frame, at + 4)
+        if offset_flags & _TELLING != ACK:
+            return None
+        return seq, seq + size - (offset_flags >> 12) * 4 & _M32, ack, window
+    return _DATAGRAM if 8 <= (frame[at + 4] << 8 | frame[at + 5]) <= size else None
+
+
+def steady(met: Met, segment: Segment) -> bool:
     """Account for a plain segment inside both windows; say whether it was one."""
-    src, dst = (tcp.peers[1], tcp.peers[0]) if reply else (tcp.peers[0], tcp.peers[1])
-    if src.state != ESTABLISHED or dst.state != ESTABLISHED:
+    src, dst = met.src, met.dst
+    if src is None or dst is None or src.state != ESTABLISHED or dst.state != ESTABLISHED:
         return False
-    seq, ack, offset_flags, win = unpack_from("!IIHH", frame, at + 4)
-    if offset_flags & (SYN | FIN | RST | URG | ACK) != ACK:
-        return False
-    sws = dws = 0
-    if src.wscale & WSCALE_FLAG and dst.wscale & WSCALE_FLAG:
-        sws, dws = src.wscale & WSCALE_MASK, dst.wscale & WSCALE_MASK
-    elif src.wscale & WSCALE_UNKNOWN and dst.wscale & WSCALE_UNKNOWN:
-        sws = dws = MAX_WSCALE
-    stop = seq + (end - at - (offset_flags >> 12) * 4) & _M32
+    if met.sws < 0:
+        _read_scales(met, src, dst)
+    seq, stop, ack, window = segment
+    low, sws = src.seqlo, met.sws
     if seq == stop:  # no data: ease the restrictions
-        seq = stop = src.seqlo
+        seq = stop = low
     skew = dst.seqlo - ack & _M32
     if skew & _HALF:
         skew -= 1 << 32
     if (
         src.seqhi - stop & _HALF
-        or seq - src.seqlo + (dst.max_win << dws) & _HALF
+        or seq - low + (dst.max_win << met.dws) & _HALF
         or not -MAX_ACK_WINDOW <= skew <= MAX_ACK_WINDOW << sws
     ):
         return False
-    src.max_win = max(src.max_win, win)
-    ahead = stop - src.seqlo & _M32
+    if window > src.max_win:  # noqa: PLR1730 (a call of max takes longer than all of this)
+        src.max_win = window
+    ahead = stop - low & _M32
     if ahead and not ahead & _HALF:
         src.seqlo = stop
-    reach = win << sws
+    reach = window << sws
     if not ack + reach - dst.seqhi & _HALF:
-        dst.seqhi = ack + max(reach, 1) & _M32
+        dst.seqhi = ack + (reach or 1) & _M32
     return True
+
+
+def _read_scales(met: Met, src: Peer, dst: Peer) -> None:
+    if src.wscale & WSCALE_FLAG and dst.wscale & WSCALE_FLAG:
+        met.sws, met.dws = src.wscale & WSCALE_MASK, dst.wscale & WSCALE_MASK
+    elif src.wscale & WSCALE_UNKNOWN and dst.wscale & WSCALE_UNKNOWN:
+        met.sws = met.dws = MAX_WSCALE
+    else:
+        met.sws = met.dws = 0

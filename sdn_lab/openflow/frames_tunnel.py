@@ -48,14 +48,24 @@ class Decapsulated:
     inner: bytes
 
 
+def vxlan_header(vni: int) -> bytes:
+    """Return VXLAN's own header."""
+    return pack("!II", _VXLAN_FLAGS, vni << 8)
+
+
+def geneve_header(vni: int) -> bytes:
+    """Return Geneve's own header, without options."""
+    return pack("!HHI", 0, _TRANSPARENT_ETHERNET, vni << 8)
+
+
 def vxlan_encap(inner: bytes, vni: int, outer: Outer) -> bytes:
     """Return the underlay frame that carries *inner* in VXLAN segment *vni*."""
-    return _wrap(pack("!II", _VXLAN_FLAGS, vni << 8) + inner, VXLAN_PORT, inner, outer)
+    return _wrap(vxlan_header(vni) + inner, VXLAN_PORT, inner, outer)
 
 
 def geneve_encap(inner: bytes, vni: int, outer: Outer) -> bytes:
     """Return the underlay frame that carries *inner* in Geneve segment *vni*, without options."""
-    return _wrap(pack("!HHI", 0, _TRANSPARENT_ETHERNET, vni << 8) + inner, GENEVE_PORT, inner, outer)
+    return _wrap(geneve_header(vni) + inner, GENEVE_PORT, inner, outer)
 
 
 def vxlan_decap(frame: bytes) -> Decapsulated | None:

@@ -74,7 +74,7 @@ class Bench:
         self.said: list[bytes] = []
         self.out: list[tuple[int, bytes]] = []
         self.agent = Agent(self.switch, self.said.append)
-        self.switch.on_emit = lambda of_port, frame, _: self.out.append((of_port, frame))
+        self.switch.on_emit = lambda of_port, frame, *_: self.out.append((of_port, frame))
         self.switch.on_packet_in = self.agent.packet_in
         self.switch.on_removed = self.agent.flows_removed
         self.tell(frame.message(frame.FEATURES_REQUEST, 1))

@@ -35,14 +35,13 @@ class DirectLab:
 
     def exchange(self, window: Window) -> Captured:
         assert len(window.injections) <= WINDOW_FRAMES
-        self.network.captures.clear()
-        self.network.events = 0
+        self.network.begin()
         self.frames += len(window.injections)
         for injection in window.injections:
             self.network.inject(injection)
         while self.clock.next_ns() is not None:
             self.clock.step()
-        captures = tuple(self.network.captures)
+        captures = self.network.captures
         missing = tuple(
             (point, nonce)
             for point, nonce in window.markers

@@ -137,8 +137,9 @@ class Instance:
 
     def receive(self, frame: bytes) -> None:
         """Take a frame from the wire."""
-        own = packet.mac_bytes(self.mac)
-        if self.deaf or len(frame) < 14 or (frame[:6] != own and not frame[0] & 1):
+        if self.deaf or len(frame) < 14:
+            return
+        if not frame[0] & 1 and frame[:6] != packet.mac_bytes(self.mac):
             return
         found = packet.dissect(frame)
         if found.tagged:

@@ -24,6 +24,7 @@ from sdn_lab import __version__, process
 from sdn_lab.backends.as_built import as_built
 from sdn_lab.backends.fabric import cut_links
 from sdn_lab.backends.sim import programs
+from sdn_lab.backends.sim.awake import awake
 from sdn_lab.backends.sim.change import change
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.connection import Channel
@@ -124,7 +125,7 @@ class SimLab:
                 self.clock.plan(partial(self.network.inject, injection))
             self._run()
             self.clock.pass_until(self.clock.now_ns + _WINDOW_NS)
-            captures = tuple(self.network.captures)
+            captures = self.network.captures
             choices = tuple(note for note in unsure() if note.endswith(OVERLAP))
             return Captured(
                 captures=captures,
@@ -291,25 +292,15 @@ class SimLab:
         """Do nothing: between exchanges there is nobody here who could speak."""
 
     @contextmanager
-    def awake(self, service: tuple[int, int] | None = None) -> Iterator[int]:
+    def awake(self, *who: Instance, service: tuple[int, int] | None = None) -> Iterator[int]:
         """Wake all instances for the block, each with *service* open; give a source port of its own.
 
-        What they send happens when `run` is called.
+        What they send happens when `run` is called.  *who* are those that are asked anything.
         """
-        instances = self.network.instances.values()
         with self.working():
             self._own_port = _FIRST_OWN_PORT + (self._own_port + 1) % _FIRST_OWN_PORT
-            for instance in instances:
-                instance.deaf = False
-                instance.forget()
-                if service is not None:
-                    instance.listening.add(service)
-            try:
+            with awake(self.network, who, service):
                 yield self._own_port
-            finally:
-                for instance in instances:
-                    instance.deaf = True
-                    instance.listening.clear()
             self.clock.pass_until(self.clock.now_ns + _WINDOW_NS)
 
     def run(self) -> None:
@@ -337,7 +328,7 @@ class SimLab:
         to = instances[dst].address(family)
         if to is None or instances[src].address(family) is None:
             raise LabError(f"{src} and {dst} do not both have an IPv{family} address")
-        with self.awake() as own:
+        with self.awake(instances[src], instances[dst]) as own:
             if service is not None:
                 instances[dst].listening.add(service)
             yield instances[src], to, own
@@ -367,12 +358,10 @@ class SimLab:
         """Do what is planned until nothing is; ask the controller before time passes."""
         try:
             while True:
-                due = self.clock.next_ns()
-                if due is not None and due <= self.clock.now_ns:
-                    self.clock.step()
-                elif self._channel.outstanding():
+                self.clock.finish_moment()
+                if self._channel.outstanding():
                     self._channel.rest()
-                elif due is None:
+                elif self.clock.next_ns() is None:
                     return
                 else:
                     self.clock.step()

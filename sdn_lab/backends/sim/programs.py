@@ -104,7 +104,7 @@ def _ping(lab: SimLab, us: Instance, words: list[str]) -> tuple[str, int]:
     lines = [f"PING {to}"]
     received = 0
     for number in range(1, count + 1):
-        with lab.awake() as own:
+        with lab.awake(us) as own:
             us.ping(to, own)
             lab.run()
             if ("echo", to, own, _SAID) in us.heard:
@@ -117,7 +117,7 @@ def _ping(lab: SimLab, us: Instance, words: list[str]) -> tuple[str, int]:
 
 def _arp(lab: SimLab, us: Instance, words: list[str]) -> tuple[str, int]:
     to = _address(us, words, 1)
-    with lab.awake() as own:
+    with lab.awake(us) as own:
         us.ping(to, own)
         lab.run()
         found = us.neighbour(to)
@@ -137,7 +137,7 @@ def _udp(lab: SimLab, us: Instance, words: list[str]) -> tuple[str, int]:
 def _connect(lab: SimLab, us: Instance, words: list[str], protocol: int) -> tuple[str, int]:
     to = _address(us, words, 2)
     l4_port = _number(words[1], "a port", 1, 65535)
-    with lab.awake((protocol, l4_port)) as own:
+    with lab.awake(us, service=(protocol, l4_port)) as own:
         if protocol == TCP:
             us.connect(to, l4_port, own, _SAID)
         else:

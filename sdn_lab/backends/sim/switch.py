@@ -24,12 +24,14 @@ from sdn_lab.backends.sim import meters
 from sdn_lab.backends.sim.check import check_actions, check_entry
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.table import FlowTable, Removed, Row, groups_of
+from sdn_lab.backends.sim.table import Saved as SavedRows
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.bridging import Bridging
 from sdn_lab.openflow.conntrack import Tracker
 from sdn_lab.openflow.entry import FlowEntry, Group, GroupType, Tables
 from sdn_lab.openflow.fast import Cache
-from sdn_lab.openflow.interpret import Emission, PacketIn, Pipeline, Result, Tunnel
+from sdn_lab.openflow.fast_program import Flight
+from sdn_lab.openflow.interpret import PacketIn, Pipeline, Result, Tunnel
 from sdn_lab.openflow.meter import Policer
 from sdn_lab.openflow.reading import Reading
 from sdn_lab.openflow.wire import error, request
@@ -42,7 +44,15 @@ FAIL_OPEN_NS = 15_000_000_000  # three of Open vSwitch's inactivity probes
 N_TABLES = 254
 _DEAF = port_wire.PORT_DOWN | port_wire.NO_RECV
 _MUTE = port_wire.PORT_DOWN | port_wire.NO_FWD
+_LETTER = Reading.LETTER
 _AS_IN_OVS_VOID = "too many resubmits"  # such a packet is dropped by every switch: nothing is lost by us
+
+Emit = Callable[[int, bytes, Tunnel | None, bool], None]
+"""Takes what leaves: port, frame, what the tunnel fields held (see `interpret_result.Emission`); and whether
+nothing else comes of what arrived."""
+
+
+Saved = tuple[SavedRows, dict[int, Group], dict[int, Policer], dict[int, PortState]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +93,7 @@ class Switch:
         self.unsure: list[
             str
         ] = []  # results that were not the only possible ones; see interpret.Result.notes
-        self.on_emit: Callable[[Emission], None] = lambda _: None
+        self.on_emit: Emit = lambda *_: None
         self.on_packet_in: Callable[[PacketIn], None] = lambda _: None
         self.on_removed: Callable[[list[Removed]], None] = lambda _: None
         self._lost_ns: int | None = None
@@ -102,32 +112,36 @@ class Switch:
         counted, octets, now_ns = self.received[in_port], len(frame), self.clock.now_ns
         counted.packets += 1
         counted.octets += octets
-        self.expire()
+        if now_ns >= self.table.earliest_ns:
+            self.expire()
         if self._lost_ns is not None and self._failed_open():
             for of_port in self._live():
                 if of_port != in_port:
-                    self._emit(Emission(of_port=of_port, frame=frame))
+                    self._emit(of_port, frame, None)
             return
-        cache = self._current()
-        if self.reading is Reading.LETTER:  # the cache knows Open vSwitch's reading of frames
+        cache, made_for = self._cache, self._made_for
+        if cache is None or made_for[0] != self.table.version or made_for[1] != self._changes:
+            cache = self._current()
+        if self.reading is _LETTER:  # the cache knows Open vSwitch's reading of frames
             self._follow(cache.pipeline.process(frame, in_port, tunnel, now_ns=now_ns), octets)
             return
-        program = cache.find(frame, in_port, tunnel)
-        if program is None:
+        done = cache.quickly(frame, in_port, tunnel, now_ns)
+        if done is None:
             self._follow(cache.slowly(frame, in_port, tunnel, now_ns), octets)
-        elif program.sends is None:
-            flight = cache.fly(program, frame, now_ns)
-            if flight.only_sent:
-                for emission in flight.emissions:
-                    self._emit(emission)
+        elif isinstance(done, Flight):
+            if done.only_sent:
+                alone = len(done.emissions) == 1
+                for emission in done.emissions:
+                    self._emit(emission.of_port, emission.frame, emission.tunnel, last=alone)
             else:
-                self._follow(flight.result(), octets)
-        else:  # the hottest path of the simulator: nothing to do but count and send
-            program.packets += 1
-            program.octets += octets
-            program.used_ns = now_ns
-            for of_port, out in program.sends:
-                self._emit(Emission(of_port=of_port, frame=frame, tunnel=out))
+                self._follow(done.result(), octets)
+        else:
+            alone = len(done) == 1
+            for of_port, out in done:
+                counted = self.sent[of_port]
+                counted.packets += 1
+                counted.octets += octets
+                self.on_emit(of_port, frame, out, alone)
 
     def packet_out(self, asked: request.PacketOut) -> None:
         """Do a packet-out.  Raises WireError."""
@@ -160,11 +174,13 @@ class Switch:
             if port is None or not port.config & port_wire.NO_PACKET_IN:
                 self.on_packet_in(packet_in)
         for emission in result.emissions:
-            self._emit(emission)
+            self._emit(emission.of_port, emission.frame, emission.tunnel)
 
-    def _emit(self, emission: Emission) -> None:
-        _count(self.sent[emission.of_port], emission.frame)
-        self.on_emit(emission)
+    def _emit(self, of_port: int, frame: bytes, tunnel: Tunnel | None, *, last: bool = False) -> None:
+        counted = self.sent[of_port]
+        counted.packets += 1
+        counted.octets += len(frame)
+        self.on_emit(of_port, frame, tunnel, last)
 
     def _live(self) -> list[int]:
         return [n for n, port in sorted(self.ports.items()) if port.up and not port.config & _MUTE]
@@ -289,6 +305,18 @@ class Switch:
         entries = sum(group_id in groups_of(row.entry.instructions) for row in self.table.rows())
         return entries + sum(group_id in _members(g) for g in self.groups.values())
 
+    def saved(self) -> Saved:
+        """Return what `restore` brings back: what a controller can change."""
+        return self.table.saved(), dict(self.groups), dict(self.meters), dict(self.ports)
+
+    def restore(self, saved: Saved) -> None:
+        """Be again as at `saved`.  No time may have passed, nor a packet, nor a port come or gone."""
+        rows, self.groups, meters, self.ports = saved
+        self.meters.clear()
+        self.meters.update(meters)
+        self._changes += 1
+        self.table.restore(rows)
+
     # -- time, ports, controller
 
     def expire(self) -> None:
@@ -356,11 +384,6 @@ def _added(entry: FlowEntry) -> request.FlowMod:
     return request.FlowMod(
         command=request.ADD, entry=entry, cookie_mask=0, out_port=act.ANY, out_group=act.ANY
     )
-
-
-def _count(counted: Counted, frame: bytes) -> None:
-    counted.packets += 1
-    counted.octets += len(frame)
 
 
 def _members(group: Group) -> set[int]:

@@ -76,7 +76,7 @@ class FlowTable:
     def __init__(self) -> None:
         self._rows: dict[Key, Row] = {}
         self._mortal: set[Key] = set()
-        self._earliest_ns: float = _NEVER  # no row ends before
+        self.earliest_ns: float = _NEVER  # no row ends before; `expire` has nothing to do until then
         self.version = 0
         self.settle: Callable[[], None] = lambda: None  # brings the rows' counters and ages up to date
 
@@ -142,7 +142,7 @@ class FlowTable:
         end = row.ends_ns()
         if end is not None:
             self._mortal.add(entry.key)
-            self._earliest_ns = min(self._earliest_ns, end[0])
+            self.earliest_ns = min(self._earliest_ns, end[0])
         self.version += 1
 
     def _chosen(self, mod: FlowMod, *, strict: bool) -> list[Key]:
@@ -198,16 +198,16 @@ class FlowTable:
         """Return when the next row will end if nothing uses it, or None."""
         self.settle()
         self._look_ahead()
-        return None if self._earliest_ns == _NEVER else int(self._earliest_ns)
+        return None if self.earliest_ns == _NEVER else int(self._earliest_ns)
 
     def _look_ahead(self) -> None:
         """Find when the next row ends.  Use only puts it off, so until then nobody need look again."""
         ends = [end for key in self._mortal if (end := self._rows[key].ends_ns()) is not None]
-        self._earliest_ns = min(ends)[0] if ends else _NEVER
+        self.earliest_ns = min(ends)[0] if ends else _NEVER
 
     def expire(self, now_ns: int) -> list[Removed]:
         """Remove what has timed out."""
-        if now_ns < self._earliest_ns:
+        if now_ns < self.earliest_ns:
             return []
         self.settle()
         gone: list[Removed] = []

@@ -29,7 +29,7 @@ class Told:
         self.switch = Switch("hv1", 0xABC, self.clock, attached, tracker=Tracker())
         self.agent = Agent(self.switch, self.sent.append)
         self.emitted = []
-        self.switch.on_emit = lambda e: self.emitted.append((e.of_port, e.frame))
+        self.switch.on_emit = lambda of_port, frame, *_: self.emitted.append((of_port, frame))
         self.switch.on_packet_in = self.agent.packet_in
         self.switch.on_removed = self.agent.flows_removed
         self.tell(frame.FEATURES_REQUEST)

@@ -36,7 +36,7 @@ class Seen:
         self.switch = Switch("s1", 1, clock, attached)
         self.switch.load(Tables(entries=parse_flows(flows)))
         self._left: list[int] = []
-        self.switch.on_emit = lambda emission: self._left.append(emission.of_port)
+        self.switch.on_emit = lambda of_port, *_: self._left.append(of_port)
 
     def send(self, of_port: int, src: str, dst: str) -> list[int]:
         self._left.clear()

@@ -59,18 +59,14 @@ def tunnelled(lab, one, other, body=b"x"):
 def reaches(lab, one, other):
     """Say whether a frame that *one*'s physical bridge sends arrives at *other*'s NIC."""
     lab.network.begin()
-    lab.network._from_physical(one, Emitted(tunnelled(lab, one, other)))
+    leave(lab, one, tunnelled(lab, one, other))
     lab._run()
     return any(str(c.point) == f"underlay:{other}" for c in lab.network.captures)
 
 
-class Emitted:
-    """What a physical bridge emits at its uplink."""
-
-    of_port = 1
-
-    def __init__(self, frame):
-        self.frame = frame
+def leave(lab, hypervisor, frame):
+    """Have a physical bridge emit a frame at its uplink."""
+    lab.network.physical[hypervisor].on_emit(1, frame, None, False)
 
 
 def test_with_two_spines_any_one_link_between_racks_may_be_cut(leaf_spine):
@@ -117,7 +113,7 @@ def test_switches_flood_nothing(leaf_spine):
         for mac in ("ff:ff:ff:ff:ff:ff", "02:00:00:00:00:99"):
             lab.network.begin()
             frame = packet.mac_bytes(mac) + tunnelled(lab, "hv1", "hv3")[6:]
-            lab.network._from_physical("hv1", Emitted(frame))
+            leave(lab, "hv1", frame)
             lab._run()
             assert [str(c.point) for c in lab.network.captures] == ["underlay:hv1"]
 
@@ -128,7 +124,7 @@ def arrivals(lab, one, other, frames):
     arrive = lab.network.wires._arrive
     lab.network.wires._arrive = lambda hv, frame: (times.append(lab.clock.now_ns - began), arrive(hv, frame))
     for frame in frames:
-        lab.network._from_physical(one, Emitted(frame))
+        leave(lab, one, frame)
     lab._run()
     return times
 
@@ -157,7 +153,7 @@ def test_what_a_link_loses_is_counted_and_the_seed_says_which(scenario):
             frames = [tunnelled(lab, "hv1", "hv3", bytes([n])) for n in range(200)]
             lab.network.begin()
             for frame in frames:
-                lab.network._from_physical("hv1", Emitted(frame))
+                leave(lab, "hv1", frame)
             lab._run()
             came = [c.frame for c in lab.network.captures if str(c.point) == "underlay:hv3"]
             assert len(came) + lab.network.wires.lost == 200
@@ -173,7 +169,7 @@ def test_a_window_that_met_loss_says_so(scenario):
     lossy = with_links(scenario, Link(between=("east", "west"), loss=1.0))
     with started(lossy) as lab:
         frame = tunnelled(lab, "hv1", "hv3")
-        lab.clock.plan(lambda: lab.network._from_physical("hv1", Emitted(frame)))
+        lab.clock.plan(lambda: leave(lab, "hv1", frame))
         assert lab.exchange(Window(injections=())).lost == 1
         assert lab.exchange(Window(injections=())).lost == 0
 
