@@ -45,7 +45,7 @@ N_TABLES = 254
 _DEAF = port_wire.PORT_DOWN | port_wire.NO_RECV
 _MUTE = port_wire.PORT_DOWN | port_wire.NO_FWD
 _LETTER = Reading.LETTER
-_AS_IN_OVS_VOID = "too many resubmits"  # such a packet is dropped by every switch: nothing is lost by us
+_AS_IN_OVS_VOID = "too many "  # such a packet is dropped by every switch: nothing is lost by us
 
 Emit = Callable[[int, bytes, Tunnel | None, bool], None]
 """Takes what leaves: port, frame, what the tunnel fields held (see `interpret_result.Emission`); and whether

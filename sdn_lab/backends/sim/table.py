@@ -6,7 +6,8 @@ itself makes sense (`check`) has been settled before it comes here.
 Invariants
 ----------
 1.  Table, priority and match identify a row; there are never two.
-2.  Modifying keeps cookie, timeouts, flags, counters and age; adding over an equal row keeps its counters.
+2.  A row's entry never changes: modifying puts another row in its place, which keeps cookie, timeouts,
+    flags, counters and age; one that is added over an equal row keeps its counters.
 3.  A row that has timed out is removed before anything is looked up or dumped: `expire`.
 """
 
@@ -70,6 +71,9 @@ class Removed:
     reason: int
 
 
+Saved = tuple[dict[Key, Row], set[Key]]
+
+
 class FlowTable:
     """All tables of one switch.  *version* changes with everything that decides forwarding."""
 
@@ -105,6 +109,17 @@ class FlowTable:
         self._look_ahead()
         self.version += 1
 
+    def saved(self) -> Saved:
+        """Return what `restore` brings back.  No packet may pass in between: rows are shared."""
+        self.settle()
+        return dict(self._rows), set(self._mortal)
+
+    def restore(self, saved: Saved) -> None:
+        """Hold again what was held."""
+        self._rows, self._mortal = dict(saved[0]), set(saved[1])
+        self._look_ahead()
+        self.version += 1
+
     def change(self, mod: FlowMod, now_ns: int) -> list[Removed]:
         """Do a flow-mod.  Return what it removed.  Raises WireError."""
         self.settle()
@@ -122,9 +137,9 @@ class FlowTable:
             return [self._remove(key, reply.REMOVED_DELETE) for key in chosen]
         for key in chosen:
             row = self._rows[key]
-            row.entry = replace(row.entry, instructions=mod.entry.instructions)
-            if mod.entry.flags & request.RESET_COUNTS:
-                row.counted = Counted()
+            anew = replace(row.entry, instructions=mod.entry.instructions)
+            counted = Counted() if mod.entry.flags & request.RESET_COUNTS else row.counted
+            self._rows[key] = replace(row, entry=anew, counted=counted)
         return []
 
     def _add(self, entry: FlowEntry, now_ns: int) -> None:
@@ -142,7 +157,7 @@ class FlowTable:
         end = row.ends_ns()
         if end is not None:
             self._mortal.add(entry.key)
-            self.earliest_ns = min(self._earliest_ns, end[0])
+            self.earliest_ns = min(self.earliest_ns, end[0])
         self.version += 1
 
     def _chosen(self, mod: FlowMod, *, strict: bool) -> list[Key]:
@@ -198,7 +213,7 @@ class FlowTable:
         """Return when the next row will end if nothing uses it, or None."""
         self.settle()
         self._look_ahead()
-        return None if self.earliest_ns == _NEVER else int(self._earliest_ns)
+        return None if self.earliest_ns == _NEVER else int(self.earliest_ns)
 
     def _look_ahead(self) -> None:
         """Find when the next row ends.  Use only puts it off, so until then nobody need look again."""
