@@ -1,7 +1,8 @@
 """Actions, to and from the controller framework's action classes.
 
-Both directions are tables, by type and by the framework's class name; what is in neither is refused by its
-name.  See `codec` for the rest of the messages, and for what the framework does not do well.
+Both directions are tables, by type and by the framework's class name.  Open vSwitch's own actions, of which
+the framework has few and those not whole, go through it as bytes (`wire.action`); what is in neither is
+refused by its name.  See `codec` for the rest of the messages, and for what the framework does not do well.
 
 Reference: OpenFlow Switch Specification 1.3.5, section 7.2.5; ovs-actions(7).
 """
@@ -15,6 +16,8 @@ from typing import Any
 
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow import action_labels as labels
+from sdn_lab.openflow import action_ovs as ovs
+from sdn_lab.openflow import registers
 from sdn_lab.openflow.action_nat import Nat, NatKind
 from sdn_lab.openflow.codec_field import (
     NUMBERS,
@@ -29,6 +32,9 @@ from sdn_lab.openflow.codec_field import (
     row_of,
 )
 from sdn_lab.openflow.fields import FIELDS
+from sdn_lab.openflow.wire import action as wire
+from sdn_lab.openflow.wire import action_write
+from sdn_lab.openflow.wire.error import WireError
 
 _NO_TABLE = 0xFF  # "this table" of resubmit, "no table" of ct
 _CT_COMMIT, _CT_FORCE = 1, 2
@@ -41,10 +47,32 @@ def actions(datapath: Any, values: Iterable[act.Action]) -> list[Any]:
     made = []
     for value in values:
         writer = _WRITERS.get(type(value))
-        if writer is None:
-            raise CodecError(f"action {type(value).__name__} does not go through the controller framework")
-        made.append(writer(datapath, value))
+        if isinstance(value, ovs.Enqueue):
+            queued = labels.SetQueue(queue_id=value.queue_id), act.Output(of_port=value.of_port)
+            made += actions(datapath, (*queued, ovs.PopQueue()))
+        elif writer is None or _says_more(value):
+            made.append(_as_bytes(datapath, value))
+        else:
+            made.append(writer(datapath, value))
     return made
+
+
+def _says_more(value: act.Action) -> bool:
+    """Say whether the framework's class lacks something of *value*."""
+    match value:
+        case act.DecTtl():
+            return value.controllers != (0,)
+        case act.Resubmit():
+            return value.ct
+        case _:
+            return False
+
+
+def _as_bytes(datapath: Any, value: act.Action) -> Any:
+    """Return an action of Open vSwitch's as the framework carries those that it does not know."""
+    packed = action_write.write_actions((value,))
+    subtype = int.from_bytes(packed[8:10])
+    return datapath.ofproto_parser.NXActionUnknown(subtype, packed[10:])
 
 
 def _output(datapath: Any, value: act.Output) -> Any:
@@ -64,6 +92,9 @@ def _set_field(datapath: Any, value: act.SetField) -> Any:
     check_carried(row.name)
     if value.mask != row.full_mask:
         return _masked_set(parser)(value)
+    if row.name == "in_port":  # Open vSwitch takes it by its older name alone
+        place = act.Subfield(field="in_port", start=0, bits=registers.IN_PORT_BITS)
+        return parser.NXActionRegLoad(ofs_nbits(place), "in_port_nxm", value.value & 0xFFFF)
     name, user = datapath.ofproto.oxm_to_user(NUMBERS[row.name], payload(row, value.value), None)
     return parser.OFPActionSetField(**{name: user})
 
@@ -139,15 +170,31 @@ _WRITERS: Mapping[type, Callable[[Any, Any], Any]] = {
 
 def read_actions(datapath: Any, values: Iterable[Any]) -> tuple[act.Action, ...]:
     """Return the actions of the framework's list.  Raises CodecError."""
-    made = []
+    made: list[act.Action] = []
     for value in values:
         name = type(value).__name__
         reader = _READERS.get(name)
-        if reader is None:
-            detail = f" with subtype {value.subtype}" if name == "NXActionUnknown" else ""
-            raise CodecError(f"action {name}{detail} is not one that sdn_lab knows")
-        made.append(reader(datapath, value))
+        made += _from_bytes(value) if reader is None else (reader(datapath, value),)
     return tuple(made)
+
+
+def _from_bytes(value: Any) -> tuple[act.Action, ...]:
+    """Read an action of Open vSwitch's from the bytes that the framework has of it.  Raises CodecError.
+
+    Of ``encap``, and of ``controller`` with more than OpenFlow's own, it does not keep all (os-ken 4.2.2).
+    """
+    name = type(value).__name__
+    if not hasattr(value, "subtype"):
+        raise CodecError(f"action {name} is not one that sdn_lab knows")
+    packed = bytearray()
+    value.serialize(packed, 0)
+    packed += bytes(-len(packed) % 8)
+    try:
+        return wire.read_actions(bytes(packed), 0, len(packed))
+    except WireError as refused:
+        raise CodecError(
+            f"action {name} with subtype {value.subtype} is not one that sdn_lab knows: {refused.why}"
+        ) from None
 
 
 def _read_output(_: Any, value: Any) -> act.Action:
@@ -166,9 +213,7 @@ def _read_set_field(datapath: Any, value: Any) -> act.SetField:
 
 
 def _read_load(datapath: Any, value: Any) -> act.SetField:
-    target = read_subfield(datapath, value.dst, value.ofs_nbits)
-    mask = ((1 << target.bits) - 1) << target.start
-    return act.SetField(field=target.field, value=value.value << target.start, mask=mask)
+    return registers.write_to(read_subfield(datapath, value.dst, value.ofs_nbits), value.value)
 
 
 def _read_load2(datapath: Any, value: Any) -> act.SetField:

@@ -7,7 +7,8 @@ Reference: ovs-actions(7), ``learn``; ``lib/learn.c``, `learn_execute`.
 
 from __future__ import annotations
 
-from sdn_lab.openflow.action import IN_PORT, MAX_PORT, Action, Output, SetField
+from sdn_lab.openflow import registers
+from sdn_lab.openflow.action import IN_PORT, MAX_PORT, Action, Output
 from sdn_lab.openflow.action_ovs import Learn, LearnSpec
 from sdn_lab.openflow.entry import FlowEntry, Instructions
 from sdn_lab.openflow.interpret_packet import Packet
@@ -38,8 +39,7 @@ def learned(action: Learn, packet: Packet) -> FlowEntry:
         if spec.kind == "match":
             _test(tests, spec, value)
         elif spec.kind == "load" and spec.target is not None:
-            mask = (1 << spec.target.bits) - 1 << spec.target.start
-            actions.append(SetField(field=spec.target.field, value=value << spec.target.start, mask=mask))
+            actions.append(registers.write_to(spec.target, value))
         elif spec.kind == "output" and (port := _port(value)) is not None:
             actions.append(Output(of_port=port))
     return FlowEntry(
@@ -55,9 +55,9 @@ def learned(action: Learn, packet: Packet) -> FlowEntry:
 
 
 def _test(tests: dict[str, tuple[int, int]], spec: LearnSpec, value: int) -> None:
-    target = spec.target
-    assert target is not None
-    value, mask = value << target.start, (1 << target.bits) - 1 << target.start
+    assert spec.target is not None
+    target = registers.write_to(spec.target, value)
+    value, mask = target.value, target.mask
     if target.field == "vlan_tci":
         parts = [
             ("vlan_vid", value & _VID_MASK, mask & _VID_MASK),

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sdn_lab.openflow import packet_labels, packet_rewrite
+from sdn_lab.openflow import packet_labels, packet_rewrite, registers
 from sdn_lab.openflow.action import Move, SetField, Subfield
 from sdn_lab.openflow.conntrack import PacketState
 from sdn_lab.openflow.fields import ETH_IP, ETH_IPV6, FIELDS, FRAG_LATER, OFPVID_PRESENT, Domain
@@ -155,6 +155,10 @@ class Packet:
 
     def load(self, target: Subfield, value: int) -> None:
         """Write bits, where the prerequisites hold."""
+        if target.field == "in_port":
+            done = registers.write_to(target, value)
+            self._write("in_port", done.value, done.mask)
+            return
         mask = (1 << target.bits) - 1
         self._write(target.field, value << target.start, mask << target.start)
 

@@ -1,4 +1,4 @@
-"""Wide registers: which registers ``xreg0`` and ``xxreg0`` are.
+"""Wide registers: which registers ``xreg0`` and ``xxreg0`` are; and `in_port`, which has two widths.
 
 ``xreg0`` is ``reg0`` (upper half) with ``reg1``, ``xxreg0`` is ``reg0`` to ``reg3``; OpenFlow 1.5 calls the
 first kind packet registers.  They are names and no storage: whoever reads one from text or from the wire
@@ -16,9 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sdn_lab.openflow.action import Subfield
+from sdn_lab.openflow.action import SetField, Subfield
 
 _BITS = 32
+IN_PORT_BITS = 16
+"""``NXM_OF_IN_PORT`` is `in_port` in so many bits, for Open vSwitch's ports have no more."""
+
 WIDE: Mapping[str, tuple[int, int]] = {
     **{f"xreg{n}": (2 * n, 64) for n in range(8)},
     **{f"xxreg{n}": (4 * n, 128) for n in range(4)},
@@ -33,6 +36,11 @@ NAMES: Mapping[str, str] = {
 """Every word for a wide register."""
 
 
+def wide_port(number: int) -> int:
+    """Turn a 16-bit port number, as in OpenFlow 1.0, into a 32-bit one."""
+    return number | 0xFFFF0000 if number >= 0xFF00 else number
+
+
 def parts(name: str, start: int, bits: int) -> tuple[Subfield, ...]:
     """Return the parts of registers that bits *start* to *start + bits - 1* are, most significant first."""
     first, width = WIDE[name]
@@ -45,6 +53,14 @@ def parts(name: str, start: int, bits: int) -> tuple[Subfield, ...]:
     return tuple(found)
 
 
+def write_to(place: Subfield, value: int) -> SetField:
+    """Return the write of *value* to *place*; to all of ``NXM_OF_IN_PORT``, that of a port's number."""
+    if (place.field, place.start, place.bits) == ("in_port", 0, IN_PORT_BITS):
+        return SetField(field="in_port", value=wide_port(value), mask=0xFFFFFFFF)
+    mask = (1 << place.bits) - 1 << place.start
+    return SetField(field=place.field, value=value << place.start, mask=mask)
+
+
 def tests(name: str, value: int, mask: int) -> Iterator[tuple[str, int, int]]:
     """Give the tests (or writes) of registers that one of a wide register is: register, value, mask."""
     first, width = WIDE[name]
@@ -53,6 +69,21 @@ def tests(name: str, value: int, mask: int) -> Iterator[tuple[str, int, int]]:
         part = mask >> low & 0xFFFFFFFF
         if part:
             yield f"reg{first + index}", value >> low & part, part
+
+
+def joined(neighbours: tuple[Subfield, ...]) -> tuple[str, int, int]:
+    """Return the part of a wide register that *neighbours* are: its name, first bit, width.
+
+    >>> joined(parts("xxreg1", 16, 64))
+    ('xxreg1', 16, 64)
+    """
+    last, bits = neighbours[-1], sum(part.bits for part in neighbours)
+    index = int(last.field.removeprefix("reg")) if last.field.startswith("reg") else -1
+    for name, (first, width) in WIDE.items():
+        start = width - _BITS * (index - first + 1) + last.start
+        if 0 <= start <= width - bits and parts(name, start, bits) == neighbours:
+            return name, start, bits
+    raise ValueError(f"{neighbours} are no part of a wide register")
 
 
 def slices(bits: int, into: tuple[Subfield, ...]) -> Iterator[tuple[Subfield, int]]:

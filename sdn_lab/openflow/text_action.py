@@ -205,11 +205,7 @@ def _load(argument: str) -> Action | Sequence[Action]:
     bits = sum(place.bits for place in places)
     held = number(value.strip(), bits, "load")
     return [
-        SetField(
-            field=place.field,
-            value=(held >> low & (1 << place.bits) - 1) << place.start,
-            mask=(1 << place.bits) - 1 << place.start,
-        )
+        registers.write_to(place, held >> low & (1 << place.bits) - 1)
         for place, low in registers.slices(bits, places)
     ]
 

@@ -129,16 +129,6 @@ def _wide(parts: tuple[Subfield, ...], write_subfield: Callable[[Subfield], str]
 
 def wide_name(parts: tuple[Subfield, ...]) -> str:
     """Write neighbouring parts of registers as one part of a wide register."""
-    last = parts[-1]
-    bits = sum(part.bits for part in parts)
-    for word in registers.WIDE:
-        first, width = registers.WIDE[word]
-        index = int(last.field.removeprefix("reg")) - first
-        if 0 <= index < width // 32:
-            start = width - 32 * (index + 1) + last.start
-            if start + bits <= width and registers.parts(word, start, bits) == parts:
-                whole = "[]" if bits == width else f"[{start}..{start + bits - 1}]"
-                return (
-                    "NXM_NX_" + word.upper() if word.startswith("xx") else f"OXM_OF_PKT_REG{word[4:]}"
-                ) + whole
-    raise ValueError(f"{parts} are no part of a wide register")
+    name, start, bits = registers.joined(parts)
+    whole = "[]" if bits == registers.WIDE[name][1] else f"[{start}..{start + bits - 1}]"
+    return (f"NXM_NX_{name.upper()}" if name.startswith("xx") else f"OXM_OF_PKT_REG{name[4:]}") + whole

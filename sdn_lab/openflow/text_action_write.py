@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sdn_lab.openflow import registers
 from sdn_lab.openflow.action import (
     CONTROLLER,
     RESERVED,
@@ -69,10 +70,13 @@ def write_actions(actions: Sequence[Action]) -> str:
 def write_subfield(part: Subfield) -> str:
     """Write a part of a field."""
     row = FIELDS[part.field]
-    if part.bits == row.bits:
-        return f"{row.nxm}[]"
-    last = part.start + part.bits - 1
-    return f"{row.nxm}[{part.start}]" if part.bits == 1 else f"{row.nxm}[{part.start}..{last}]"
+    name, bits, last = row.nxm, row.bits, part.start + part.bits - 1
+    if part.field == "in_port":
+        short = last < registers.IN_PORT_BITS
+        name, bits = (name, registers.IN_PORT_BITS) if short else ("OXM_OF_IN_PORT", bits)
+    if part.bits == bits:
+        return f"{name}[]"
+    return f"{name}[{part.start}]" if part.bits == 1 else f"{name}[{part.start}..{last}]"
 
 
 def write_action(action: Action) -> str:

@@ -121,6 +121,8 @@ def subfields(text: str) -> tuple[Subfield, ...]:
     if parsed is None or (row is None and wide is None):
         raise Complaint("FLW006", f"'{text}' is no part of a field", "for example NXM_NX_REG5[0..15]")
     bits = registers.WIDE[wide][1] if wide is not None else row.bits if row is not None else 0
+    if parsed[1] in ("NXM_OF_IN_PORT", "in_port"):
+        bits = registers.IN_PORT_BITS
     first = int(parsed[2]) if parsed[2] else 0
     last = int(parsed[3]) if parsed[3] else first if parsed[2] else bits - 1
     if not first <= last < bits:

@@ -15,15 +15,18 @@ Reference: OpenFlow Switch Specification 1.3.5, sections 6 and 7.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from sdn_lab.backends.sim import meters
+from sdn_lab.backends.sim.bundles import Bundles, Change, Done, Refused
 from sdn_lab.backends.sim.switch import Switch
 from sdn_lab.backends.sim.table import Removed
 from sdn_lab.openflow.action import ANY
 from sdn_lab.openflow.interpret import PacketIn
 from sdn_lab.openflow.match import Match
-from sdn_lab.openflow.wire import decode, error, frame, meter, reply, request, stats
+from sdn_lab.openflow.wire import bundle, decode, error, frame, meter, reply, request, stats, table_features
 from sdn_lab.openflow.wire.error import WireError
+from sdn_lab.openflow.wire.parts import Assembler
 
 _NO_CHANGE, _EQUAL, _MASTER, _SLAVE = range(4)
 _CHANGES = (
@@ -35,6 +38,8 @@ _CHANGES = (
     request.PacketOut,
     request.SetConfig,
     request.SetAsync,
+    request.BundleControl,
+    request.BundleAdd,
 )
 _MISS_SEND_LEN = 128
 _NOT_CUT = 0xFFFF
@@ -46,7 +51,8 @@ class Agent:
     def __init__(self, switch: Switch, send: Callable[[bytes], None]) -> None:
         self.switch = switch
         self._send = send
-        self._framer = frame.Framer()
+        self._framer, self._parts = frame.Framer(), Assembler()
+        self._bundles = Bundles(switch, self._change)
         self._xid = 0
         self._role, self._generation = _EQUAL, 0
         self._has_generation = False  # the first that is told counts, whatever it is
@@ -124,12 +130,21 @@ class Agent:
         for message in self._framer.feed(data):
             xid = int.from_bytes(message[4:8], "big")
             try:
-                self._handle(decode.read(message), xid)
+                whole = self._parts.take(message)
+                if whole is not None:
+                    self._handle(decode.read(whole), xid)
+            except Refused as failed:
+                self._refuse(int.from_bytes(failed.message[4:8], "big"), failed.fault, failed.message)
+                why = WireError(error.BUNDLE_MSG_FAILED, f"the bundle is not done: {failed.fault.why}")
+                self._refuse(xid, why, message)
             except WireError as refused:
-                self.refused.append((xid, str(refused)))
-                self._send(reply.refusal(xid, refused.pair, message))
+                self._refuse(xid, refused, message)
                 if refused.pair == error.HELLO_INCOMPATIBLE:
                     raise
+
+    def _refuse(self, xid: int, fault: WireError, message: bytes) -> None:
+        self.refused.append((xid, str(fault)))
+        self._send(reply.refusal(xid, fault.pair, message))
 
     def _handle(self, asked: request.Request, xid: int) -> None:
         if self._role == _SLAVE and isinstance(asked, _CHANGES):
@@ -151,16 +166,15 @@ class Agent:
                 if asked.flags:
                     raise WireError(error.CONFIG_BAD_FLAGS, "fragments are neither dropped nor reassembled")
                 self._miss_send_len = asked.miss_send_len
-            case request.FlowMod():
-                self.flows_removed(self.switch.flow_mod(asked))
-            case request.GroupMod():
-                self.flows_removed(self.switch.group_mod(asked))
-            case request.MeterMod():
-                self.flows_removed(self.switch.meter_mod(asked))
-            case request.PortMod():
-                changed = self.switch.port_mod(asked)
-                if changed is not None:
-                    self.port_status(reply.PORT_MODIFIED, changed)
+            case request.FlowMod() | request.GroupMod() | request.MeterMod() | request.PortMod():
+                self._change(asked)()
+            case request.BundleControl():
+                told = self._bundles.control(asked)
+                self._send(bundle.reply(xid, asked))
+                for tell in told:
+                    tell()
+            case request.BundleAdd():
+                self._bundles.add(asked)
             case request.QueueConfig():
                 if asked.of_port != ANY and asked.of_port not in self.switch.ports:
                     raise WireError(error.QUEUE_BAD_PORT, f"there is no port {asked.of_port}")
@@ -176,6 +190,23 @@ class Agent:
             case request.Multipart():
                 for message in reply.multipart(xid, asked.kind, self._statistics(asked)):
                     self._send(message)
+
+    def _change(self, asked: Change) -> Done:
+        """Make a change.  Return what says so to the controller.  Raises WireError."""
+        match asked:
+            case request.FlowMod():
+                return partial(self.flows_removed, self.switch.flow_mod(asked))
+            case request.GroupMod():
+                return partial(self.flows_removed, self.switch.group_mod(asked))
+            case request.MeterMod():
+                return partial(self.flows_removed, self.switch.meter_mod(asked))
+            case request.PortMod():
+                changed = self.switch.port_mod(asked)
+                return partial(self._port_modified, changed)
+
+    def _port_modified(self, changed: reply.PortState | None) -> None:
+        if changed is not None:
+            self.port_status(reply.PORT_MODIFIED, changed)
 
     def _plain(self, kind: int, xid: int) -> None:
         if kind == frame.FEATURES_REQUEST:
@@ -246,6 +277,6 @@ class Agent:
             case request.METER_CONFIG:
                 return [meter.config(p.meter) for p in meters.named(switch.meters, asked.number)]
             case request.TABLE_FEATURES:
-                return [stats.table_features(n) for n in range(len(switch.looked_up))]
+                return [table_features.write(n) for n in range(len(switch.looked_up))]
             case _:  # queues: there are none
                 return []

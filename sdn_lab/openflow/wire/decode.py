@@ -13,7 +13,7 @@ from struct import Struct
 
 from sdn_lab.openflow.action import ANY, NO_BUFFER
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Instructions
-from sdn_lab.openflow.wire import action, error, frame, instruction, meter, oxm, port, request
+from sdn_lab.openflow.wire import action, bundle, error, frame, instruction, meter, oxm, port, request
 from sdn_lab.openflow.wire.error import WireError
 from sdn_lab.openflow.wire.request import (
     Echo,
@@ -41,9 +41,12 @@ _ROLE = Struct("!I4xQ")
 
 
 def read(data: bytes) -> Request:
-    """Decode one whole message.  Raises WireError."""
+    """Decode one whole message.  Raises WireError.
+
+    One that was put together of several (`parts`) may be longer than it can say.
+    """
     version, kind, length, _ = frame.HEADER.unpack_from(data)
-    if length != len(data):
+    if length != min(len(data), frame.MAX_LENGTH):
         raise WireError(error.REQUEST_BAD_LEN, f"the header says {length} bytes, {len(data)} came")
     if kind == frame.HELLO:
         return _read_hello(version, data)
@@ -82,14 +85,6 @@ def _read_error(data: bytes) -> Refusal:
     _at_least(data, 12, "an error")
     pair = int.from_bytes(data[8:10], "big"), int.from_bytes(data[10:12], "big")
     return Refusal(pair=pair, data=data[12:])
-
-
-def _read_experimenter(data: bytes) -> Request:
-    _at_least(data, 16, "an experimenter's message")
-    whose, kind = int.from_bytes(data[8:12], "big"), int.from_bytes(data[12:16], "big")
-    raise WireError(
-        error.REQUEST_BAD_EXPERIMENTER, f"message {kind} of experimenter {whose:#x} is not known here"
-    )
 
 
 def _read_plain(data: bytes) -> Plain:
@@ -198,7 +193,7 @@ def _read_multipart(data: bytes) -> Multipart:
     _at_least(data, 16, "a multipart request")
     kind, flags = _MULTIPART.unpack_from(data, 8)
     if flags:
-        raise WireError(error.REQUEST_MULTIPART_OVERFLOW, "requests in several parts are not taken here")
+        raise WireError(error.REQUEST_MULTIPART_OVERFLOW, "a request whose other parts did not come")
     if kind in (request.FLOW, request.AGGREGATE):
         _at_least(data, 56, "a flow request")
         table, out_port, out_group, cookie, cookie_mask = _FLOW_STATS.unpack_from(data, 16)
@@ -218,9 +213,12 @@ def _read_multipart(data: bytes) -> Multipart:
         return Multipart(kind=kind, number=int.from_bytes(data[16:20], "big"))
     if kind == request.QUEUE:
         _exactly(data, 24, "a queue request")
-        return Multipart(kind=kind)
+        number, queue = (int.from_bytes(data[n : n + 4], "big") for n in (16, 20))
+        return Multipart(kind=kind, number=number, queue=queue)
     if kind > request.PORT_DESC:
         raise WireError(error.REQUEST_BAD_MULTIPART, f"multipart type {kind} is not known here")
+    if kind == request.TABLE_FEATURES and len(data) > 16:
+        raise WireError(error.TABLE_FEATURES_EPERM, "tables cannot be configured")
     _exactly(data, 16, "a multipart request")
     return Multipart(kind=kind)
 
@@ -241,7 +239,7 @@ _READERS: dict[int, Callable[[bytes], Request]] = {
     frame.PORT_MOD: port.read_port_mod,
     frame.TABLE_MOD: port.read_table_mod,
     frame.QUEUE_GET_CONFIG_REQUEST: port.read_queue_config,
-    frame.EXPERIMENTER: _read_experimenter,
+    frame.EXPERIMENTER: bundle.read,
     frame.ROLE_REQUEST: _read_role,
     frame.SET_ASYNC: _read_async,
     frame.MULTIPART_REQUEST: _read_multipart,

@@ -1,4 +1,4 @@
-"""The errors that a switch answers with.  OpenFlow Switch Specification 1.3.5, section 7.4.4.
+"""The errors that a switch answers with.  OpenFlow 1.3.5, section 7.4.4; ONF EXT-230 for bundles.
 
 Each constant is a pair (type, code).
 """
@@ -27,6 +27,7 @@ ACTION_BAD_EXPERIMENTER: Pair = (2, 2)
 ACTION_BAD_EXP_TYPE: Pair = (2, 3)
 ACTION_BAD_OUT_PORT: Pair = (2, 4)
 ACTION_BAD_ARGUMENT: Pair = (2, 5)
+ACTION_TOO_MANY: Pair = (2, 7)
 ACTION_BAD_OUT_GROUP: Pair = (2, 9)
 ACTION_MATCH_INCONSISTENT: Pair = (2, 10)
 ACTION_BAD_SET_TYPE: Pair = (2, 13)
@@ -70,6 +71,7 @@ PORT_BAD_ADVERTISE: Pair = (7, 3)
 TABLE_BAD_TABLE: Pair = (8, 0)
 TABLE_BAD_CONFIG: Pair = (8, 1)
 QUEUE_BAD_PORT: Pair = (9, 0)
+QUEUE_BAD_QUEUE: Pair = (9, 1)
 
 METER_EXISTS: Pair = (12, 1)
 METER_INVALID: Pair = (12, 2)
@@ -84,6 +86,22 @@ METER_OUT_OF_BANDS: Pair = (12, 11)
 CONFIG_BAD_FLAGS: Pair = (10, 0)
 ROLE_STALE: Pair = (11, 0)
 ROLE_BAD: Pair = (11, 2)
+TABLE_FEATURES_EPERM: Pair = (13, 5)
+
+EXPERIMENTER = 0xFFFF
+"""The type of an experimenter's errors, which here are ONF's; the code is theirs."""
+
+BUNDLE_BAD_ID: Pair = (EXPERIMENTER, 2302)
+BUNDLE_EXISTS: Pair = (EXPERIMENTER, 2303)
+BUNDLE_CLOSED: Pair = (EXPERIMENTER, 2304)
+BUNDLE_TOO_MANY: Pair = (EXPERIMENTER, 2305)
+BUNDLE_BAD_TYPE: Pair = (EXPERIMENTER, 2306)
+BUNDLE_BAD_FLAGS: Pair = (EXPERIMENTER, 2307)
+BUNDLE_MSG_BAD_LEN: Pair = (EXPERIMENTER, 2308)
+BUNDLE_MSG_BAD_XID: Pair = (EXPERIMENTER, 2309)
+BUNDLE_MSG_UNSUPPORTED: Pair = (EXPERIMENTER, 2310)
+BUNDLE_MSG_TOO_MANY: Pair = (EXPERIMENTER, 2312)
+BUNDLE_MSG_FAILED: Pair = (EXPERIMENTER, 2313)
 
 
 class WireError(Exception):

@@ -1,8 +1,9 @@
 """OXM: a match, and the fields inside actions, as type-length-value elements.
 
 Every row of `fields.FIELDS` has its own number on the wire; Nicira's older numbers for the same fields are
-accepted too (``NXM_OF_ETH_DST``), and three that do not fit a row are translated: ``NXM_OF_VLAN_TCI`` into
-`vlan_vid` and `vlan_pcp`, ``NXM_OF_IP_TOS`` into `ip_dscp`, the 16 bits of ``NXM_OF_IN_PORT`` into 32.
+accepted too (``NXM_OF_ETH_DST``), and those that do not fit a row are translated: a match on
+``NXM_OF_VLAN_TCI`` into `vlan_vid` and `vlan_pcp`, ``NXM_OF_IP_TOS`` into `ip_dscp`, the 16 bits of
+``NXM_OF_IN_PORT`` into 32, a wide register into those that it is made of (`registers`).
 
 What we send is what Open vSwitch sends to an OpenFlow 1.3 controller; so ``tcp_flags`` goes out in ONF's
 experimenter form and is read in both.
@@ -16,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from struct import Struct
 
-from sdn_lab.openflow import action, fields
+from sdn_lab.openflow import action, fields, registers
 from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.wire import error
 from sdn_lab.openflow.wire.error import WireError
@@ -24,7 +25,7 @@ from sdn_lab.openflow.wire.error import WireError
 OFPMT_OXM = 1
 _HEADER = Struct("!HBB")
 _MATCH = Struct("!HH")
-_WIDE = {"ipv6_flabel": 4, "mpls_label": 4}  # on the wire wider than its bits need
+_WIDE = {"ipv6_flabel": 4, "mpls_label": 4, "nsh_spi": 4}  # on the wire wider than its bits need
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,12 @@ def _size(name: str) -> int:
     return _WIDE.get(name) or (fields.FIELDS[name].bits + 7) // 8
 
 
-def _codes() -> tuple[dict[str, Code], dict[tuple[int, int, int], Code]]:
-    """Return what each field is sent as, and what each number (class, field, experimenter) is read as."""
+def _codes() -> tuple[dict[str, Code], dict[tuple[int, int, int], Code], dict[str, Code]]:
+    """Return what each field is sent as, what each number (class, field, experimenter) is read as, and the
+    wide registers.
+    """
     sent: dict[str, Code] = {}
+    wide: dict[str, Code] = {}
     read: dict[tuple[int, int, int], Code] = {}
     aliases = [(name, fields.OFPXMC_NXM_0, n) for n, name in enumerate(_NXM_0)]
     aliases += [(name, fields.OFPXMC_NXM_1, n) for n, name in enumerate(_NXM_1_FROM_16, start=16)]
@@ -85,12 +89,22 @@ def _codes() -> tuple[dict[str, Code], dict[tuple[int, int, int], Code]]:
         whose = row.experimenter or fields.ONF if row.oxm[0] == fields.OFPXMC_EXPERIMENTER else 0
         code = Code(row.name, *row.oxm, _size(row.name), whose)
         sent[row.name] = read[code.oxm_class, code.number, whose] = code
+    for name, (first, bits) in registers.WIDE.items():
+        kind = (
+            (fields.OFPXMC_REGISTERS, first // 2) if bits == 64 else (fields.OFPXMC_NXM_1, 111 + first // 4)
+        )
+        wide[name] = read[*kind, 0] = Code(name, *kind, bits // 8)
     flags = Code("tcp_flags", fields.OFPXMC_EXPERIMENTER, 42, 2, fields.ONF)
     sent["tcp_flags"] = read[flags.oxm_class, flags.number, fields.ONF] = flags
-    return sent, read
+    return sent, read, wide
 
 
-_SENT, _READ = _codes()
+_SENT, _READ, _WIDE_REGISTERS = _codes()
+_NICIRA = {
+    code.name: code
+    for code in _READ.values()
+    if code.oxm_class in (fields.OFPXMC_NXM_0, fields.OFPXMC_NXM_1) and code.name in fields.FIELDS
+}
 
 
 def read_header(buf: bytes, at: int, end: int, fault: error.Pair) -> tuple[Code, bool, int, int]:
@@ -132,15 +146,25 @@ def read_element(buf: bytes, at: int, end: int) -> tuple[Code, int, int | None, 
 
 
 def translate(code: Code, value: int, mask: int | None) -> list[tuple[str, int, int]]:
-    """Turn an element into tests (or writes) of rows: field, value, mask.  Raises WireError."""
+    """Turn an element of a match into tests of rows: field, value, mask.  Raises WireError."""
+    full = (1 << 8 * code.size) - 1
+    if code.name != _VLAN_TCI:
+        return written(code, value, mask)
+    mask = full if mask is None else mask
+    parts = [("vlan_vid", value & 0x1FFF, mask & 0x1FFF), ("vlan_pcp", value >> 13, mask >> 13)]
+    return [part for part in parts if part[2]]
+
+
+def written(code: Code, value: int, mask: int | None) -> list[tuple[str, int, int]]:
+    """Turn an element inside an action into writes to rows: field, value, mask.  Raises WireError."""
     full = (1 << 8 * code.size) - 1
     mask = full if mask is None else mask
-    if code.name == _VLAN_TCI:
-        parts = [("vlan_vid", value & 0x1FFF, mask & 0x1FFF), ("vlan_pcp", value >> 13, mask >> 13)]
-    elif code.name == _IP_TOS:
+    if code.name in registers.WIDE:
+        return list(registers.tests(code.name, value, mask))
+    if code.name == _IP_TOS:
         parts = [("ip_dscp", value >> 2, mask >> 2)]
     elif code.name == "in_port" and code.size == 2:
-        parts = [("in_port", wide_port(value), 0xFFFFFFFF if mask == full else mask)]
+        parts = [("in_port", registers.wide_port(value), 0xFFFFFFFF if mask == full else mask)]
     else:
         row = fields.FIELDS[code.name]
         parts = [(code.name, value, row.full_mask if mask == full else mask)]
@@ -151,11 +175,6 @@ def translate(code: Code, value: int, mask: int | None) -> list[tuple[str, int, 
         if test > row.full_mask or (test not in (0, row.full_mask) and not row.maskable):
             raise WireError(error.MATCH_BAD_MASK, f"{name} cannot have the mask {test:#x}")
     return [part for part in parts if part[2]]
-
-
-def wide_port(number: int) -> int:
-    """Turn a 16-bit port number of OpenFlow 1.0 into a 32-bit one."""
-    return number | 0xFFFF0000 if number >= 0xFF00 else number
 
 
 def narrow_port(number: int) -> int:
@@ -214,24 +233,62 @@ def write_match(match: Match) -> bytes:
     return _MATCH.pack(OFPMT_OXM, length) + body + bytes(-length % 8)
 
 
-def read_subfield(buf: bytes, at: int, end: int, start: int, bits: int) -> tuple[action.Subfield, int]:
-    """Read the header that names a field inside an action, *bits* bits from *start*.  Raises WireError."""
+def read_subfields(
+    buf: bytes, at: int, end: int, start: int, bits: int
+) -> tuple[tuple[action.Subfield, ...], int]:
+    """Read the header that names a field inside an action, *bits* bits from *start*.  Raises WireError.
+
+    Part of a wide register is several parts, the most significant first.
+    """
     code, masked, after, _ = read_header(buf, at, end, error.ACTION_BAD_ARGUMENT)
     if masked:
         raise WireError(error.ACTION_BAD_ARGUMENT, f"{code.name} is named with a mask")
     name = code.name
-    if name == _VLAN_TCI:
-        name, start = ("vlan_pcp", start - 13) if start >= 13 else ("vlan_vid", start)
     if name == _IP_TOS:
         name, start = "ip_dscp", start - 2
-    if bits < 1 or start < 0 or start + bits > fields.FIELDS[name].bits:
+    wide = registers.WIDE.get(name)
+    own = fields.FIELDS[name].bits if wide is None else wide[1]
+    if bits < 1 or start < 0 or start + bits > min(own, 8 * code.size):
         raise WireError(
             error.ACTION_BAD_ARGUMENT,
             f"{name} has no bits {start} to {start + bits - 1} that one action can name",
         )
-    return action.Subfield(field=name, start=start, bits=bits), after
+    if wide is not None:
+        return registers.parts(name, start, bits), after
+    return (action.Subfield(field=name, start=start, bits=bits),), after
+
+
+def read_subfield(buf: bytes, at: int, end: int, start: int, bits: int) -> tuple[action.Subfield, int]:
+    """Read the header that names a part of one field.  Raises WireError."""
+    found, after = read_subfields(buf, at, end, start, bits)
+    if len(found) != 1:
+        raise WireError(error.ACTION_BAD_ARGUMENT, "bits of two registers stand where one is supported")
+    return found[0], after
 
 
 def write_field(name: str) -> bytes:
-    """Return the header that names a field inside an action."""
-    return _SENT[name].header(masked=False)
+    """Return the header that names a field inside an action: by Nicira's number where there is one."""
+    return (_NICIRA.get(name) or _SENT[name]).header(masked=False)
+
+
+def write_listed(name: str, *, masked: bool) -> bytes:
+    """Return the header that names a field in a list of them."""
+    return _SENT[name].header(masked=masked)
+
+
+def write_place(part: action.Subfield) -> bytes:
+    """Return the header that names the field of *part*: of `in_port`, the one that has its bits."""
+    if part.field == "in_port" and part.start + part.bits > registers.IN_PORT_BITS:
+        return _SENT["in_port"].header(masked=False)
+    return write_field(part.field)
+
+
+def write_subfields(parts: tuple[action.Subfield, ...]) -> tuple[bytes, int, int]:
+    """Return the header that names *parts*, where they start in that field, and how many bits they are.
+
+    Several are neighbours, and together part of a wide register.
+    """
+    if len(parts) == 1:
+        return write_place(parts[0]), parts[0].start, parts[0].bits
+    name, start, bits = registers.joined(parts)
+    return _WIDE_REGISTERS[name].header(masked=False), start, bits

@@ -12,7 +12,7 @@ from struct import Struct
 from sdn_lab.openflow.action import NO_BUFFER
 from sdn_lab.openflow.entry import FlowEntry
 from sdn_lab.openflow.match import Match
-from sdn_lab.openflow.wire import error, frame, oxm
+from sdn_lab.openflow.wire import bundle, error, frame, oxm
 from sdn_lab.openflow.wire.frame import message
 
 REASON_NO_MATCH, REASON_ACTION, REASON_INVALID_TTL = 0, 1, 2
@@ -54,8 +54,9 @@ def hello(xid: int) -> bytes:
 
 def refusal(xid: int, pair: error.Pair, request: bytes) -> bytes:
     """Answer *request* with an error; the first bytes of the request go back with it."""
-    body = pair[0].to_bytes(2, "big") + pair[1].to_bytes(2, "big") + request[: frame.MAX_LENGTH - 12]
-    return message(frame.ERROR, xid, body)
+    head = pair[0].to_bytes(2) + pair[1].to_bytes(2)
+    head += bundle.ONF.to_bytes(4) if pair[0] == error.EXPERIMENTER else b""
+    return message(frame.ERROR, xid, head + request[: frame.MAX_LENGTH - 8 - len(head)])
 
 
 def features(xid: int, dpid: int) -> bytes:

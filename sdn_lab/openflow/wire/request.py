@@ -141,6 +141,24 @@ class SetAsync:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BundleControl:
+    """Open 0, close 2, commit 4 or discard 6 a bundle."""
+
+    bundle_id: int
+    kind: int
+    flags: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleAdd:
+    """Put a whole *message* into a bundle."""
+
+    bundle_id: int
+    flags: int
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlowQuery:
     """Which entries FLOW and AGGREGATE ask for."""
 
@@ -154,11 +172,12 @@ class FlowQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Multipart:
-    """A multipart request; *flows* for FLOW and AGGREGATE, *number* the port or group asked for."""
+    """A multipart request; *flows* for FLOW and AGGREGATE, *number* the port, group or meter asked for."""
 
     kind: int
     flows: FlowQuery | None = None
     number: int = ANY
+    queue: int = ANY
 
 
 Request = (
@@ -177,4 +196,6 @@ Request = (
     | RoleRequest
     | SetAsync
     | Multipart
+    | BundleControl
+    | BundleAdd
 )

@@ -18,9 +18,7 @@ _GROUP = Struct("!HBxI")
 _GROUP_STATS = Struct("!H2xII4xQQII")
 _GROUP_FEATURES = Struct("!II4I4I")
 _BUCKET = Struct("!HHII4x")
-_TABLE_FEATURES = Struct("!HB5x32sQQII")
 _WATCH_NOTHING = 0xFFFFFFFF
-_ALL_METADATA = (1 << 64) - 1
 _OUTPUT_GROUP_SET = 1 << 0 | 1 << 22 | 1 << 25  # output, group, set_field
 
 
@@ -112,10 +110,3 @@ def group_features() -> bytes:
     """All four types, chaining, and which actions their buckets take."""
     chaining, most = 4, 0xFFFFFF00
     return _GROUP_FEATURES.pack(0b1111, chaining, *(most,) * 4, *(_OUTPUT_GROUP_SET,) * 4)
-
-
-def table_features(table_id: int) -> bytes:
-    """One table, without the properties, which say what could be matched in it."""
-    name = f"table {table_id}".encode()
-    most = 1_000_000
-    return _TABLE_FEATURES.pack(_TABLE_FEATURES.size, table_id, name, _ALL_METADATA, _ALL_METADATA, 0, most)

@@ -172,7 +172,10 @@ _SIMPLE = st.one_of(
     ),
     _LEARN,
     st.builds(
-        act.Resubmit, in_port=st.none() | _PORTS, table=st.none() | st.integers(0, 253), ct=st.booleans()
+        act.Resubmit,
+        in_port=st.none() | _PORTS.filter(lambda port: port != act.IN_PORT),
+        table=st.none() | st.integers(0, 253),
+        ct=st.booleans(),
     ),
 )
 ACTIONS = st.recursive(

@@ -15,7 +15,7 @@ from sdn_lab.openflow import action as act
 from sdn_lab.openflow import action_labels as labels
 from sdn_lab.openflow import codec
 from sdn_lab.openflow.action_nat import Nat, NatKind
-from sdn_lab.openflow.action_ovs import Exit, OvsAction
+from sdn_lab.openflow.action_ovs import OvsAction
 from sdn_lab.openflow.codec_field import NUMBERS, CodecError
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions
 from sdn_lab.openflow.fields import FIELDS
@@ -140,8 +140,8 @@ def test_the_list_of_actions_here_is_complete() -> None:
     assert {type(a) for a in ACTIONS} | {act.SetField} == own
 
 
-@pytest.mark.parametrize("value", [Exit(), act.SetField(field="tun_flags", value=1, mask=1)], ids=repr)
-def test_what_the_framework_does_not_know_is_refused_by_name(value: act.Action) -> None:
+def test_a_field_that_the_framework_does_not_know_is_refused_by_name() -> None:
+    value = act.SetField(field="tun_flags", value=1, mask=1)
     with pytest.raises(CodecError, match="does not go through"):
         through_bytes(FlowEntry(instructions=Instructions(apply=(value,))))
 
@@ -195,7 +195,6 @@ def test_a_field_without_a_row_is_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda p: p.NXActionNote([1, 2]), "NXActionNote"),
         (lambda p: p.NXActionUnknown(77), "NXActionUnknown with subtype 77"),
         (lambda p: p.NXActionRegLoad(31, "pkt_mark", 1), "'pkt_mark' is not a field"),
         (lambda p: p.NXActionCT(1, "", 0, 255, 21, []), "alg=21"),

@@ -204,8 +204,8 @@ def test_nicira_writes_are_read_as_writes_to_bits():
     mod = p.OFPFlowMod(RYU, instructions=[p.OFPInstructionActions(4, actions)])
     assert decode.read(serialized(mod)).entry.instructions.apply == (
         write("reg0", 0x50, 0xF0),
-        write("vlan_vid", 5, 0xFFF),
-        write("vlan_pcp", 6),
+        write("vlan_tci", 5, 0xFFF),
+        write("vlan_tci", 6 << 13, 7 << 13),
         write("tun_dst", 0xAC1F0002),
         write("tun_id", 5001),
         write("tun_id", 5001),

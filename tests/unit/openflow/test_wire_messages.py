@@ -6,7 +6,7 @@ from os_ken.ofproto import ofproto_parser, ofproto_protocol, ofproto_v1_3, ofpro
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.entry import FlowEntry, Group, GroupType
 from sdn_lab.openflow.match import Match
-from sdn_lab.openflow.wire import decode, error, frame, reply, request, stats
+from sdn_lab.openflow.wire import decode, error, frame, reply, request, stats, table_features
 from sdn_lab.openflow.wire.error import WireError
 
 RYU = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
@@ -151,7 +151,7 @@ def test_statistics_are_read_by_the_controller():
     )
     assert (counts.group_id, counts.ref_count, counts.packet_count) == (9, 2, 1)
     assert body(request.GROUP_FEATURES, stats.group_features()).types == 15
-    features = body(request.TABLE_FEATURES, *(stats.table_features(n) for n in (0, 253)))
+    features = body(request.TABLE_FEATURES, *(table_features.write(n) for n in (0, 253)))
     assert [f.table_id for f in features] == [0, 253]
 
 

@@ -24,7 +24,7 @@ NAMES = {
     if isinstance(pair, tuple) and pair[0] in PREFIXES
 }
 # It can do what we cannot; or its decoder leaves the refusal to the switch.
-KNOWN_TO_OVS = {"learn", "a buffer", "meter 0", "meter of rate 0", "remark by 0", "nine bands"}
+KNOWN_TO_OVS = {"a buffer", "meter 0", "meter of rate 0", "remark by 0", "nine bands"}
 OTHERWISE_TO_OVS = {  # refused by both; which of several faults is named differs
     "another version": "OFPBRC_BAD_LEN",
     "short flow-mod": "OFPBMC_BAD_LEN",
@@ -35,6 +35,7 @@ OTHERWISE_TO_OVS = {  # refused by both; which of several faults is named differ
     "goto twice": "OFPBIC_DUP_INST",
     "half an instruction": "OFPBRC_BAD_LEN",
     "another experimenter": "OFPBAC_BAD_VENDOR",
+    "an action beyond all": "OFPBAC_BAD_VENDOR_TYPE",
     "nat": "OFPBAC_BAD_SET_ARGUMENT",
     "writing an unknown field": "OFPBAC_BAD_SET_LEN",
     "loading beyond the field": "OFPBAC_BAD_SET_LEN",

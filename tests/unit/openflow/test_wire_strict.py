@@ -127,7 +127,7 @@ REFUSED = {
         flow_mod(does=apply(b"\xff\xff\x00\x10\x00\x00\x12\x34" + bytes(8))),
         error.ACTION_BAD_EXPERIMENTER,
     ),
-    "learn": (flow_mod(does=apply(nicira(16, bytes(22)))), error.ACTION_BAD_EXP_TYPE),
+    "an action beyond all": (flow_mod(does=apply(nicira(99, bytes(6)))), error.ACTION_BAD_EXP_TYPE),
     "nat": (flow_mod(does=apply(nicira(36, bytes(6)))), error.ACTION_BAD_EXP_TYPE),
     "pushing another tag": (
         flow_mod(does=apply(b"\x00\x11\x00\x08\x08\x00\x00\x00")),

@@ -145,8 +145,8 @@ def test_no_port_has_queues_and_no_table_a_configuration(told):
     assert told.refusals() == [error.QUEUE_BAD_PORT, error.TABLE_BAD_TABLE, error.TABLE_BAD_CONFIG]
 
 
-def test_messages_of_experimenters_bundles_among_them_are_refused_as_such(told):
-    told.tell(frame.EXPERIMENTER, bytes.fromhex("4f4e4600000008fc") + bytes(8))
+def test_messages_of_experimenters_are_refused_as_such(told):
+    told.tell(frame.EXPERIMENTER, bytes.fromhex("00002320000008fc") + bytes(8))
     assert told.refusals() == [error.REQUEST_BAD_EXPERIMENTER]
 
 
