@@ -84,10 +84,11 @@ def _address(key: Key, nat: Nat, point: int) -> tuple[bytes, bool]:
     """Return the translated address, and whether it was one of several."""
     if nat.kind is NatKind.KNOWN:
         return bytes(len(key.src[0])), False
-    if nat.addresses is None or not int(nat.addresses[0]):
+    size = len(key.src[0])  # no table holds an address of the other family: `unsupported`, and Open vSwitch
+    if nat.addresses is None or not int(nat.addresses[0]) or len(nat.addresses[0].packed) != size:
         return (key.src if nat.kind is NatKind.SRC else key.dst)[0], False
     first, last = map(int, nat.addresses)
-    return (first + point % (last - first + 1)).to_bytes(len(key.src[0])), first != last
+    return (first + point % (last - first + 1)).to_bytes(size), first != last
 
 
 def _choose(ports: tuple[int, int], point: int) -> int:

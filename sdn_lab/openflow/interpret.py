@@ -29,11 +29,12 @@ from typing import TypeVar
 
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.openflow import fields_ovs, interpret_learn
-from sdn_lab.openflow.action import Action, Resubmit
+from sdn_lab.openflow.action import Action, Ct, Resubmit
 from sdn_lab.openflow.action_ovs import Clone, Controller, Learn
 from sdn_lab.openflow.bridging import Bridging
 from sdn_lab.openflow.conntrack import Tracker
 from sdn_lab.openflow.entry import FlowEntry, Tables
+from sdn_lab.openflow.fields import ETH_IP, ETH_IPV6
 from sdn_lab.openflow.interpret_actions import HANDLERS
 from sdn_lab.openflow.interpret_lookup import TableIndex
 from sdn_lab.openflow.interpret_packet import Packet
@@ -125,6 +126,7 @@ def unsupported(tables: Tables) -> tuple[str, ...]:
         found.extend(
             f"table {entry.table_id}: a match on {name} is not supported" for name in unseen(entry.match)
         )
+        found.extend(f"table {entry.table_id}: {what}" for what in _of_the_other_family(entry))
         if goto is not None and goto <= entry.table_id:
             found.append(f"table {entry.table_id}: goto_table:{goto} does not lead forward")
     found.extend(
@@ -134,6 +136,16 @@ def unsupported(tables: Tables) -> tuple[str, ...]:
         for what in refused(bucket.actions)
     )
     return tuple(found)
+
+
+def _of_the_other_family(entry: FlowEntry) -> Iterator[str]:
+    """Give the translations to addresses that no packet of this entry can have; Open vSwitch refuses them."""
+    tested = entry.match.get("eth_type")
+    for action in entry.instructions.apply:
+        if isinstance(action, Ct) and action.nat is not None and action.nat.addresses:
+            address = action.nat.addresses[0]
+            if tested is None or tested[0] != (ETH_IP if address.version == 4 else ETH_IPV6):
+                yield f"nat to {address} needs a match on its family"
 
 
 def unseen(match: Match) -> Iterator[str]:

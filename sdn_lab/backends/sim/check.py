@@ -95,13 +95,22 @@ def check_actions(
             case act.DecTtl() | act.Ct():
                 if known is not None and known.get("eth_type") not in (fields.ETH_IP, fields.ETH_IPV6):
                     raise _inconsistent(f"{type(a).__name__} on what may not be IP")
-                if isinstance(a, act.Ct) and isinstance(a.zone, act.Subfield):
-                    _needs(a.zone.field, known)
+                if isinstance(a, act.Ct):
+                    _check_ct(a, known)
             case act.GroupAction():
                 if a.group_id not in groups:
                     raise WireError(error.ACTION_BAD_OUT_GROUP, f"there is no group {a.group_id}")
             case _:
                 pass
+
+
+def _check_ct(a: act.Ct, known: dict[str, int] | None) -> None:
+    if isinstance(a.zone, act.Subfield):
+        _needs(a.zone.field, known)
+    if known is not None and a.nat is not None and a.nat.addresses:
+        family = fields.ETH_IP if a.nat.addresses[0].version == 4 else fields.ETH_IPV6
+        if known.get("eth_type") != family:
+            raise _inconsistent(f"nat to {a.nat.addresses[0]} on what may not be of its family")
 
 
 def _check_label(

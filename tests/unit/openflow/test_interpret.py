@@ -150,6 +150,13 @@ def test_four_thousand_resubmits_one_in_another_need_no_stack_of_their_own() -> 
     assert len(results[0].path) == rounds * tables
 
 
+@pytest.mark.parametrize("match", ["", "ip,", "tcp,", "arp,"])
+def test_a_translation_to_the_other_family_is_refused_as_by_open_vswitch(match: str) -> None:
+    with pytest.raises(LabError, match="nat to fd00::9 needs a match on its family"):
+        run(f"{match}actions=ct(commit,nat(dst=[fd00::9]:7777),table=1)")
+    assert not out(run("ipv6,actions=ct(commit,nat(dst=[fd00::9]:7777),table=1)"))
+
+
 def test_tunnel_fields_leave_with_the_packet_and_arrive_with_it() -> None:
     result = run("actions=set_field:101->tun_id,set_field:172.31.0.2->tun_dst,output:2")
     assert result.emissions[0].tunnel == Tunnel(tun_id=101, tun_dst=0xAC1F0002)

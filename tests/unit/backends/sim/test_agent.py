@@ -1,11 +1,14 @@
 """The agent answers a controller as a switch must.  Here the test is the controller, byte by byte."""
 
+from ipaddress import IPv6Address
+
 import pytest
 
 from sdn_lab.backends.sim.agent import Agent
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.switch import Attached, Switch
 from sdn_lab.openflow import action as act
+from sdn_lab.openflow.action_nat import Nat, NatKind
 from sdn_lab.openflow.conntrack import Tracker
 from sdn_lab.openflow.entry import Group, GroupType
 from sdn_lab.openflow.wire import action_write, error, frame, instruction, oxm, request
@@ -93,6 +96,7 @@ def test_a_hello_without_our_version_ends_the_connection(told):
     assert told.refusals() == [error.HELLO_INCOMPATIBLE]
 
 
+TO_IPV6 = Nat(kind=NatKind.DST, addresses=(IPv6Address("fd00::9"), IPv6Address("fd00::9")))
 REFUSED = {
     "goto backwards": (entry(table=5, goto=5), error.INSTRUCTION_BAD_TABLE_ID),
     "goto table 254": (entry(goto=254), error.INSTRUCTION_BAD_TABLE_ID),
@@ -103,6 +107,10 @@ REFUSED = {
         error.ACTION_MATCH_INCONSISTENT,
     ),
     "ct on what may be ARP": (entry(act.Ct(table=1)), error.ACTION_MATCH_INCONSISTENT),
+    "nat to the other family": (
+        entry(act.Ct(commit=True, nat=TO_IPV6), eth_type=0x0800),
+        error.ACTION_MATCH_INCONSISTENT,
+    ),
     "dec_ttl without IP": (entry(act.DecTtl()), error.ACTION_MATCH_INCONSISTENT),
     "popping what is not there": (entry(act.PopVlan(), vlan_vid=0), error.ACTION_MATCH_INCONSISTENT),
     "vid without tag": (
