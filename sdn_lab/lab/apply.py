@@ -217,10 +217,13 @@ def _sites(sites: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _links(links: tuple[Link, ...]) -> str:
-    return "; ".join(
-        f"{' to '.join(link.between)} ({link.delay_ms:g} ms, {link.rate_bps} bit/s, loss {link.loss:g})"
-        for link in links
-    )
+    return "; ".join(f"{' to '.join(link.between)} ({_shape(link)})" for link in links)
+
+
+def _shape(link: Link) -> str:
+    words = [f"{link.delay_ms:g} ms", f"{link.rate_bps} bit/s", f"loss {link.loss:g}"]
+    words += [f"jitter {link.jitter_ms:g} ms"] if link.jitter_ms else []
+    return ", ".join(words + ([f"queue {link.queue}"] if link.queue else []))
 
 
 def _zones(assignment: Assignment) -> set[tuple[str, int]]:

@@ -211,13 +211,16 @@ class Dedicated:
 class Link:
     """An underlay link between two sites, hypervisors or underlay switches.
 
-    *delay_ms*, *rate_bps*, *loss* (0..1) are 0 where the file does not say.
+    *delay_ms*, *rate_bps*, *loss* (0..1) are 0 where the file does not say.  *jitter_ms* is by how much a
+    delay varies in either direction, *queue* how many frames wait where there is a rate; 0 is no end to it.
     """
 
     between: tuple[str, str]
     delay_ms: float = 0.0
     rate_bps: int = 0
     loss: float = 0.0
+    jitter_ms: float = 0.0
+    queue: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,8 +46,9 @@ CODES: Mapping[str, str] = {
     "SCN029": "a link from a thing to itself",
     "SCN030": "a link twice",
     "SCN031": "one name for a site and a hypervisor",
-    "SCN032": "a delay, rate or loss that cannot be read",
+    "SCN032": "a delay, rate, loss, jitter or queue that cannot be read",
     "SCN033": "an MTU that leaves too little inside",
+    "SCN060": "a jitter beyond its delay, or a queue without a rate",
     # rules
     "SCN034": "ports on a protocol that has none",
     "SCN035": "types on a protocol that is not icmp",

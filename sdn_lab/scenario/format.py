@@ -43,6 +43,7 @@ from sdn_lab.scenario.values import (
     OwnNetwork,
     PortPath,
     Prefix,
+    Queue,
     Rate,
     Vni,
     wrong,
@@ -129,6 +130,10 @@ class Link(Part):
     delay: Delay = Decimal(0)
     rate: Rate = Decimal(0)
     loss: Loss = Decimal(0)
+    jitter: Annotated[Delay, Field(description="by how much the delay varies, in either direction")] = (
+        Decimal(0)
+    )
+    queue: Queue | None = None
 
 
 class Underlay(Part):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sdn_lab.model.intent import Link, Underlay
 from sdn_lab.scenario.complaint import quote
 from sdn_lab.scenario.document import Path
+from sdn_lab.scenario.format import Link as Written
 from sdn_lab.scenario.format import is_broken
 from sdn_lab.scenario.reading import Reading
 
@@ -79,15 +80,37 @@ def _links(reading: Reading) -> tuple[Link, ...]:
             )
             continue
         seen[first, second] = path
+        _check_shape(reading, index, link)
         links.append(
             Link(
                 between=(first, second),
                 delay_ms=float(link.delay),
                 rate_bps=round(link.rate),
                 loss=float(link.loss),
+                jitter_ms=float(link.jitter),
+                queue=link.queue or 0,
             )
         )
     return tuple(sorted(links, key=lambda link: link.between))
+
+
+def _check_shape(reading: Reading, index: int, link: Written) -> None:
+    path: Path = ("underlay", "links", index)
+    if link.jitter > link.delay:
+        reading.blame(
+            "SCN060",
+            (*path, "jitter"),
+            f"a delay of {link.delay:f} ms cannot vary by {link.jitter:f} ms",
+            "some frames would arrive before they were sent",
+            "write a delay that is at least as long",
+        )
+    if link.queue is not None and not link.rate:
+        reading.blame(
+            "SCN060",
+            (*path, "queue"),
+            "nothing ever waits on a link without a rate",
+            fix="write a rate, or leave the queue out",
+        )
 
 
 def _check_mtu(reading: Reading, underlay: Underlay) -> None:

@@ -238,6 +238,17 @@ def _read_loss(value: object) -> Decimal:
     return share
 
 
+def _read_queue(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000:
+        return value
+    raise wrong(
+        "SCN032",
+        f"{quote(value)} is not a queue",
+        "a queue is 1 to 1000000 frames",
+        "leave it out for one without end",
+    )
+
+
 def _typed(reader: Callable[[object], Any], **schema: Any) -> tuple[PlainValidator, WithJsonSchema]:
     return PlainValidator(reader), WithJsonSchema(schema)
 
@@ -295,4 +306,14 @@ Vni = Annotated[
 ]
 Delay = Annotated[Decimal, *_typed(_quantity(_DELAY_MS, "20ms"), type="string", examples=["20ms"])]
 Rate = Annotated[Decimal, *_typed(_quantity(_RATE_BPS, "1gbit"), type="string", examples=["1gbit"])]
+Queue = Annotated[
+    int,
+    *_typed(
+        _read_queue,
+        type="integer",
+        minimum=1,
+        maximum=1_000_000,
+        description="how many frames wait where a rate makes them; left out, there is no end to it",
+    ),
+]
 Loss = Annotated[Decimal, *_typed(_read_loss, type="string", examples=["0.1%"])]

@@ -159,6 +159,10 @@ def _link(link: Link) -> dict[str, object]:
         found["rate"] = f"{link.rate_bps}bit"
     if link.loss:
         found["loss"] = f"{Decimal(repr(link.loss)) * 100:f}%"
+    if link.jitter_ms:
+        found["jitter"] = f"{Decimal(repr(link.jitter_ms)):f}ms"
+    if link.queue:
+        found["queue"] = link.queue
     return found
 
 

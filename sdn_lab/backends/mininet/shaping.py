@@ -1,8 +1,10 @@
-"""Delay, rate and loss of underlay links, as far as this kernel has them.
+"""Delay, jitter, rate, queue and loss of underlay links, as far as this kernel has them.
 
-    rate            tbf, in every kernel that a lab runs on
-    delay, loss     netem (with the rate, if there is one); where it is missing they are not applied, and
-                    `apply` says so once
+    rate, queue     tbf, in every kernel that a lab runs on; the queue in bytes, as many as such frames have
+    delay, jitter,  netem (with rate and queue, if there are; what the delay holds is not in the queue); where
+    loss            it is missing they are not applied, and `apply` says so once
+
+netem lets a frame overtake another where jitter allows it; the simulator does not.
 
 A queue in front of a slow link holds what no datapath works on any more, and may lose it.  `Queues` tells:
 a window is not over while one holds a frame, and what one dropped counts as lost, loss by netem included.
@@ -23,6 +25,7 @@ from sdn_lab.process import run
 _TC_S = 10
 _LIMIT_BYTES = 1_000_000  # two windows of probes: they shall wait, not get lost
 _LIMIT_FRAMES = 4096
+_ETHERNET_BYTES, _LEAST_BYTES = 14, 64
 _RTM_GETQDISC, _NLMSG_ERROR, _NLMSG_DONE = 38, 2, 3
 _NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
 _HEADER = struct.Struct("=IHHII")
@@ -59,14 +62,23 @@ def discipline(link: Link, mtu: int, *, netem: bool) -> str:
     'tbf rate 1000000000bit burst 1250000 limit 2250000'
     >>> discipline(Link(between=("a", "b"), delay_ms=5, rate_bps=10**9, loss=0.001), 1500, netem=True)
     'netem limit 4096 delay 5000us loss 0.1% rate 1000000000bit'
+    >>> short = Link(between=("a", "b"), delay_ms=5, jitter_ms=2, rate_bps=10**6, queue=9)
+    >>> discipline(short, 1500, netem=True)
+    'netem limit 23 delay 5000us 2000us rate 1000000bit'
+    >>> discipline(short, 1500, netem=False)
+    'tbf rate 1000000bit burst 15000 limit 28626'
     """
     if netem and (link.delay_ms or link.loss):
-        words = f"netem limit {_LIMIT_FRAMES} delay {round(link.delay_ms * 1000)}us"
+        late = round((link.delay_ms + link.jitter_ms) / 1000 * link.rate_bps / 8 / _LEAST_BYTES)
+        limit = link.queue + late if link.queue else _LIMIT_FRAMES
+        words = f"netem limit {limit} delay {round(link.delay_ms * 1000)}us"
+        words += f" {round(link.jitter_ms * 1000)}us" if link.jitter_ms else ""
         words += f" loss {link.loss * 100:g}%" if link.loss else ""
         return words + (f" rate {link.rate_bps}bit" if link.rate_bps else "")
     if link.rate_bps:
         burst = max(10 * mtu, link.rate_bps // 800)  # 10 ms: a timer is no finer on some kernels
-        return f"tbf rate {link.rate_bps}bit burst {burst} limit {burst + _LIMIT_BYTES}"
+        waiting = link.queue * (mtu + _ETHERNET_BYTES) if link.queue else _LIMIT_BYTES
+        return f"tbf rate {link.rate_bps}bit burst {burst} limit {burst + waiting}"
     return ""
 
 

@@ -3,25 +3,19 @@
 Switches know every tunnel end's MAC and the way to it (`sdn_lab.backends.fabric`); what is addressed to
 anybody else ends at the first one.  Nothing is flooded and nothing learned.
 
-A link's properties, each on the virtual clock and in each direction by itself:
-
-    delay   every frame arrives so much later
-    rate    frames follow one another, each for as long as its bytes take; the queue before it has no end
-    loss    the seed's dice say which frames; they are counted, because their absence proves nothing
+A link's delay, jitter, rate, queue and loss are each direction's own (`lane`).  What a link loses is counted,
+because its absence proves nothing.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from sdn_lab.backends.fabric import Ends, fabric, next_hops, way
 from sdn_lab.backends.sim.clock import Clock
-from sdn_lab.model.intent import Link, Underlay
-
-_MS_NS = 1_000_000
-_SECOND_NS = 1_000_000_000
+from sdn_lab.backends.sim.lane import Lane
+from sdn_lab.model.intent import Underlay
 
 Step = Callable[[], None]
 
@@ -44,9 +38,9 @@ class Wires:
         self.fabric = fabric(underlay)
         self._links = {link.between: link for link in self.fabric.links}
         self._by_mac, self._clock = by_mac, clock
-        self._dice = random.Random(f"loss:{seed}")
         self._then, self._arrive = then, arrive
-        self._free_ns: dict[tuple[Ends, bool], int] = {}  # when a link's direction has sent what it has
+        self._seed = seed
+        self._lanes: dict[Ends, Lane] = {}  # by where it begins and where it ends
         self._learn_ways()
 
     def cut(self, link: Collection[str]) -> None:
@@ -71,33 +65,31 @@ class Wires:
         if slow is not None:
             self._onward(slow, to, frame)
 
-    def _onward(self, slow: tuple[tuple[Link, bool], ...], to: str, frame: bytes) -> None:
+    def _onward(self, lanes: tuple[Lane, ...], to: str, frame: bytes) -> None:
         """Cross the next link that takes time or loses, or arrive."""
-        if not slow:
+        if not lanes:
             self._arrive(to, frame)
             return
-        link, forward = slow[0]
-        if link.loss and self._dice.random() < link.loss:
+        now_ns = self._clock.now_ns
+        arrives_ns = lanes[0].cross(len(frame), now_ns)
+        if arrives_ns is None:
             self.lost += 1
             return
-        now = self._clock.now_ns
-        sent = max(now, self._free_ns.get((link.between, forward), 0))
-        if link.rate_bps:
-            sent += len(frame) * 8 * _SECOND_NS // link.rate_bps
-            self._free_ns[link.between, forward] = sent
-        delay_ns = sent - now + round(link.delay_ms * _MS_NS)
-        self._then(partial(self._onward, slow[1:], to, frame), delay_ns)
+        self._then(partial(self._onward, lanes[1:], to, frame), arrives_ns - now_ns)
 
-    def _slow_ones(self, sender: str, links: tuple[Ends, ...]) -> tuple[tuple[Link, bool], ...]:
-        """Return the links of a way that do anything to a frame, each with its direction."""
+    def _slow_ones(self, sender: str, links: tuple[Ends, ...]) -> tuple[Lane, ...]:
+        """Return the links of a way that do anything to a frame, each in its direction."""
         found, here = [], sender
         for ends in links:
-            link, forward = self._links[ends], ends[0] == here
-            here = ends[1] if forward else ends[0]
+            link, there = self._links[ends], ends[1] if ends[0] == here else ends[0]
             if link.delay_ms or link.rate_bps or link.loss:
-                found.append((link, forward))
+                lane = self._lanes.get((here, there))
+                if lane is None:
+                    lane = self._lanes[here, there] = Lane(link, f"{self._seed}:{here}:{there}")
+                found.append(lane)
+            here = there
         return tuple(found)
 
     def _learn_ways(self) -> None:
         self._hops = next_hops(self.fabric, self.down)
-        self._ways: dict[tuple[str, str], tuple[tuple[Link, bool], ...] | None] = {}
+        self._ways: dict[tuple[str, str], tuple[Lane, ...] | None] = {}

@@ -40,6 +40,8 @@ def test_names_that_yaml_would_take_for_something_else_survive(name):
 @pytest.mark.parametrize("delay_ms", [0.1, 1e-5, 12345.678])
 def test_quantities_survive_exactly(loss, delay_ms):
     scenario = loads(FULL, "full.yaml")
-    link = Link(between=("east", "west"), delay_ms=delay_ms, rate_bps=1, loss=loss)
+    link = Link(
+        between=("east", "west"), delay_ms=delay_ms, rate_bps=1, loss=loss, jitter_ms=delay_ms / 2, queue=7
+    )
     changed = replace(scenario, underlay=replace(scenario.underlay, links=(link,)))
     assert loads(to_yaml(changed), "again.yaml") == changed

@@ -1,17 +1,21 @@
 """The simulator's underlay: ways around what is cut, and delay, rate and loss on the virtual clock."""
 
+import io
+import tempfile
 from dataclasses import replace
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 
 import pytest
+from scapy.utils import RawPcapNgReader
 
 from sdn_lab.backends.sim.lab import SimLab
 from sdn_lab.compiler import compile_scenario
 from sdn_lab.model.assignment import assign
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.model.intent import Link
-from sdn_lab.model.observation import Window
+from sdn_lab.model.observation import PointKind, WatchPoint, Window
 from sdn_lab.openflow import packet
+from sdn_lab.resident.pcapng import Writer
 from sdn_lab.scenario import find, load
 from sdn_lab.verify.graph.underlay import redundancy
 from tests.unit.backends.test_fabric import random_underlay
@@ -162,6 +166,58 @@ def test_what_a_link_loses_is_counted_and_the_seed_says_which(scenario):
     assert 100 < len(tried(1)) < 180
     assert tried(1) == tried(1)
     assert tried(1) != tried(2)
+
+
+def recorded(scenario, seed):
+    """Return a capture of everything that two pings and a connection cause, as bytes of a pcapng file."""
+    points = [
+        *(WatchPoint(kind=PointKind.PORT, name=port.path) for port in scenario.ports),
+        *(WatchPoint(kind=PointKind.UNDERLAY, name=name) for name in scenario.underlay.hypervisors),
+    ]
+    file = io.BytesIO()
+    with started(scenario, seed) as lab:
+        ear, writer = lab.listen(points), Writer(file, points)
+        for _ in range(8):
+            lab.ping("red/vm4", "red/vm1")
+            lab.tcp_connect("red/vm4", "red/vm1", 80)
+        for seen in ear.frames():
+            writer.write(seen)
+        ear.close()
+    return file.getvalue()
+
+
+def test_the_same_seed_gives_the_same_bytes_of_a_capture_and_another_seed_others(scenario):
+    rough = with_links(
+        scenario,
+        Link(between=("east", "west"), delay_ms=3, jitter_ms=2.5, rate_bps=10**6, queue=2, loss=0.2),
+    )
+    one = recorded(rough, 1)
+    assert one == recorded(rough, 1)
+    assert one != recorded(rough, 2)
+
+
+def test_a_capture_has_the_times_of_the_virtual_clock(scenario):
+    slow = with_links(scenario, Link(between=("east", "west"), delay_ms=250))
+    with tempfile.NamedTemporaryFile(suffix=".pcapng") as file:
+        file.write(recorded(slow, 0))
+        file.flush()
+        reader = RawPcapNgReader(file.name)
+        times = [(meta.tshigh << 32 | meta.tslow) / 1e9 for _, meta in reader]
+        reader.close()
+    assert times[0] == 0
+    assert times == sorted(times)
+    waits = {round(b - a, 3) for a, b in pairwise(times)} - {0}
+    assert waits <= {0.25, 0.001, 0.251}, "nothing takes time but the link, and what passes between two turns"
+    assert 0.25 in waits
+
+
+def test_a_queue_that_is_full_drops_and_the_window_says_so(scenario):
+    short = with_links(scenario, Link(between=("east", "west"), rate_bps=8_000, queue=3))
+    with started(short) as lab:
+        frame = tunnelled(lab, "hv1", "hv3")
+        for _ in range(10):
+            lab.clock.plan(lambda: leave(lab, "hv1", frame))
+        assert lab.exchange(Window(injections=())).lost == 6, "one is being sent, three wait"
 
 
 def test_a_window_that_met_loss_says_so(scenario):
