@@ -57,12 +57,13 @@ class PortVlan:
     qinq_ethtype: int = 0x88A8
 
     def carries(self, vlan: int) -> bool:
-        """Say whether a trunk (of any kind) carries a VLAN; its native one always."""
+        """Say whether a trunk (of any kind) carries a VLAN; its native one always, and then not VLAN 0."""
         if self.mode is VlanMode.ACCESS:
             return False
-        if self.mode in (VlanMode.NATIVE_TAGGED, VlanMode.NATIVE_UNTAGGED) and self.trunks is not None:
-            return vlan == self.tag or (vlan in self.trunks and vlan != 0)
-        return self.trunks is None or vlan in self.trunks
+        carried = self.trunks is None or vlan in self.trunks
+        if self.mode in (VlanMode.NATIVE_TAGGED, VlanMode.NATIVE_UNTAGGED) and self.tag:
+            return vlan == self.tag or (carried and vlan != 0)
+        return carried
 
     def allows_customer(self, vlan: int) -> bool:
         """Say whether a tunnel takes a customer's VLAN."""

@@ -25,25 +25,71 @@ from sdn_lab.openflow.action_labels import (
     PushPbb,
     SetQueue,
 )
+from sdn_lab.openflow.fields import ETH_QINQ, ETH_VLAN
 from sdn_lab.openflow.fields_labels import ETH_PBB
 from sdn_lab.openflow.interpret_packet import Packet
-from sdn_lab.openflow.interpret_place import Place, StopTable
+from sdn_lab.openflow.interpret_place import Place, StopTable, Void
 from sdn_lab.openflow.interpret_result import Reason
 from sdn_lab.openflow.packet_label_fields import MPLS
+from sdn_lab.openflow.packet_parse import ETH_TYPE_MIN
 from sdn_lab.openflow.reading import Reading
 
 if TYPE_CHECKING:
     from sdn_lab.openflow.interpret_run import Run
 
 
+_KNOWN_LABELS = 3
+VOID_LABELS = "too many MPLS labels for Open vSwitch: nothing is sent"
+ABORTS = "pop_mpls with an action set: ovs-vswitchd 3.1.0 aborts"
+RELABELLED = "a pushed label was popped to another EtherType: Open vSwitch may do neither"
+NO_LABEL = "a label of zeroes, or a stack without a last one: Open vSwitch counts fewer labels"
+NO_ETHERTYPE = "a label was pushed on an 802.3 frame: Open vSwitch puts it behind the LLC header"
+BEHIND_TAGS = "a label was pushed behind two VLAN tags: Open vSwitch puts it elsewhere"
+
+
+def _known(run: Run, packet: Packet) -> tuple[int, bool]:
+    """Return how many labels Open vSwitch knows of, three at most, and whether it has seen the last."""
+    if packet.fields["eth_type"] not in MPLS:
+        return 0, True
+    count, whole = packet_labels.labels(packet.bare)
+    stack = packet.bare[14 : 14 + 4 * min(count, _KNOWN_LABELS)]
+    if (not whole and count < _KNOWN_LABELS) or b"\0\0\0\0" in (stack[:4], stack[4:8], stack[8:]):
+        run.note(NO_LABEL)
+        return 1, True
+    return min(count, _KNOWN_LABELS), whole and count <= _KNOWN_LABELS
+
+
 def _push_mpls(run: Run, packet: Packet, action: PushMpls, _place: Place) -> None:
     as_ovs = run.reading is Reading.OPEN_VSWITCH
+    if as_ovs and _known(run, packet)[0] >= _KNOWN_LABELS:
+        raise Void(VOID_LABELS)
+    if as_ovs and (packet.fields["eth_type"] in (ETH_VLAN, ETH_QINQ) or len(packet.tags) > 1):
+        run.note(BEHIND_TAGS)
+    if as_ovs and int.from_bytes(packet.bare[12:14]) < ETH_TYPE_MIN:
+        run.note(NO_ETHERTYPE)
+    if packet.fields["eth_type"] not in MPLS:
+        packet.unlabelled = packet.fields["eth_type"]
     packet.replace(packet_labels.push_mpls(packet.bare, action.eth_type, packet.fields, as_ovs=as_ovs))
 
 
-def _pop_mpls(_run: Run, packet: Packet, action: PopMpls, _place: Place) -> None:
-    if packet.fields["eth_type"] in MPLS and len(packet.bare) >= 18:
-        packet.replace(packet_labels.pop_mpls(packet.bare, action.eth_type))
+def _pop_mpls(run: Run, packet: Packet, action: PopMpls, place: Place) -> None:
+    if packet.fields["eth_type"] not in MPLS:
+        return
+    count = 1
+    if run.reading is Reading.OPEN_VSWITCH:
+        known, whole = _known(run, packet)
+        if not whole:
+            raise Void(VOID_LABELS)
+        if action.eth_type not in MPLS:  # what is no label has none: all of them go
+            count = known
+            if place.action_set:
+                run.note(ABORTS)
+        elif known == 1:
+            run.note(NO_LABEL)
+        if count == known and packet.unlabelled not in (None, action.eth_type):
+            run.note(RELABELLED)
+    if len(packet.bare) >= 14 + 4 * count:
+        packet.replace(packet_labels.pop_mpls(packet.bare, action.eth_type, count))
 
 
 def _dec_mpls_ttl(run: Run, packet: Packet, _action: DecMplsTtl, place: Place) -> None:

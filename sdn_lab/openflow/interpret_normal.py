@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Tag = tuple[int, int, int]  # EtherType, VLAN, priority
 _NO_TAG: Tag = (0, 0, 0)
 _KNOWN_TAGS = 2
+_DROP_ELIGIBLE = 0x10  # of a tag's third byte
 _NO_PORT = (ANY, CONTROLLER)  # where a packet-out comes from
 _RESERVED_BLOCKS = ((0x0180C2000000, 0x10), (0x01000CCCCCC0, 8))
 _RESERVED = frozenset(
@@ -127,12 +128,12 @@ def send(run: Run, packet: Packet, of_port: int, inside: list[Tag]) -> None:
     if port.priority_tags is not PriorityTags.NO:
         priority = packet.fields["vlan_pcp"]
         leaving[0] = (leaving[0][0], leaving[0][1], priority)
+    tags = [
+        (eth_type or ETH_VLAN).to_bytes(2) + (priority << 13 | vlan).to_bytes(2)
+        for at, (eth_type, vlan, priority) in enumerate(leaving)
+        if vlan or priority or (at == 0 and port.priority_tags is PriorityTags.ALWAYS)
+    ]
     twin = packet.copy()
-    twin.retag(
-        [
-            (eth_type or ETH_VLAN).to_bytes(2) + (priority << 13 | vlan).to_bytes(2)
-            for at, (eth_type, vlan, priority) in enumerate(leaving)
-            if vlan or priority or (at == 0 and port.priority_tags is PriorityTags.ALWAYS)
-        ]
-    )
+    if tags != [raw[:2] + bytes((raw[2] & ~_DROP_ELIGIBLE, raw[3])) for raw in packet.tags[:_KNOWN_TAGS]]:
+        twin.retag(tags)  # else they go as they are, with the bit between VLAN and priority
     run.emit(twin, of_port)

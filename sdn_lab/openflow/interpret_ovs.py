@@ -11,6 +11,7 @@ from zlib import crc32
 
 from sdn_lab.openflow.action import MAX_PORT, Output
 from sdn_lab.openflow.action_ovs import (
+    REASON_ACTION,
     Bundle,
     CheckPktLarger,
     Clone,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from sdn_lab.openflow.interpret_run import Run
 
 _NO_PORT = 0xFFFF
+ASKED = (
+    "check_pkt_larger in a called table or with an action set: Open vSwitch forgets what is done behind it"
+)
 
 
 def _output_truncated(run: Run, packet: Packet, action: OutputTruncated, _place: Place) -> None:
@@ -48,7 +52,8 @@ def _output_truncated(run: Run, packet: Packet, action: OutputTruncated, _place:
 
 def _controller(run: Run, packet: Packet, action: Controller, place: Place) -> None:
     if action.controller_id == 0:
-        run.packet_in(packet, action.max_len, place, Reason(action.reason))
+        reason = None if action.reason == REASON_ACTION else Reason(action.reason)
+        run.packet_in(packet, action.max_len, place, reason)
 
 
 def _enqueue(run: Run, packet: Packet, action: Enqueue, place: Place) -> None:
@@ -85,7 +90,9 @@ def _nothing(_run: Run, _packet: Packet, _action: Any, _place: Place) -> None:
     """Forwarding does not see it."""
 
 
-def _check_pkt_larger(_run: Run, packet: Packet, action: CheckPktLarger, _place: Place) -> None:
+def _check_pkt_larger(run: Run, packet: Packet, action: CheckPktLarger, place: Place) -> None:
+    if run.called or place.action_set:
+        run.note(ASKED)
     packet.load(action.target, int(dissect(packet.frame).end > action.size))
 
 

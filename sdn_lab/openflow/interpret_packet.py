@@ -47,9 +47,14 @@ class Packet:
     *stale*: the tracker translated the bytes since the fields were read; *rewritten*: and then an action
     wrote into a header.
     *behind* are the ports of a first fragment: actions see them, look-ups see 0.
+    *arrived* is how long the frame was when it was read.
+    *unlabelled* is the EtherType that the first pushed label was put before, None where none was.
     """
 
-    __slots__ = ("bare", "behind", "ct", "fields", "reading", "rewritten", "stale", "tags")
+    __slots__ = (
+        *("arrived", "bare", "behind", "ct", "fields", "reading", "rewritten", "stale", "tags"),
+        "unlabelled",
+    )
 
     def __init__(
         self,
@@ -63,6 +68,8 @@ class Packet:
         self.tags = [frame[12:16]] if found.tagged else []
         self.bare = frame[:12] + frame[16:] if found.tagged else frame
         self.stale = self.rewritten = False
+        self.arrived = len(frame)
+        self.unlabelled: int | None = None
         if found.tagged and reading is Reading.LETTER:
             found = self._take_off_tags(found)
         self.fields = {**found.fields, **fields}
@@ -100,6 +107,7 @@ class Packet:
         twin.behind = dict(self.behind)
         twin.ct, twin.reading = self.ct.copy(), self.reading
         twin.stale, twin.rewritten = self.stale, self.rewritten
+        twin.arrived, twin.unlabelled = self.arrived, self.unlabelled
         return twin
 
     def recirculated(self, ct: PacketState) -> Packet:
@@ -269,8 +277,10 @@ class Packet:
     def _write_tag(self, name: str, value: int) -> None:
         if not self.tags:
             return
-        tci = int.from_bytes(self.tags[0][2:])
-        tci = tci & 0xF000 | value & 0xFFF if name == "vlan_vid" else tci & 0x1FFF | value << 13
+        held = int.from_bytes(self.tags[0][2:]) & ~OFPVID_PRESENT
+        tci = held & 0xF000 | value & 0xFFF if name == "vlan_vid" else held & 0x1FFF | value << 13
+        if tci == held:  # as it was, with the bit between VLAN and priority; written anew, without
+            return
         self.tags[0] = self.tags[0][:2] + tci.to_bytes(2)
         self._read_tag()
 
@@ -278,6 +288,8 @@ class Packet:
         """Write the whole tag: without the presence bit it goes, with it one comes where there was none."""
         held = self.fields["vlan_pcp"] << 13 | self.fields["vlan_vid"]
         tci = held & ~mask | value & mask
+        if tci == held:
+            return
         if not tci & OFPVID_PRESENT:
             del self.tags[:1]
         else:

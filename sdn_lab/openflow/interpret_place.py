@@ -20,6 +20,10 @@ class StopEntries(Exception):  # noqa: N818 - control flow
     """Nothing goes on, callers and action set included (``exit``); behind a group it does."""
 
 
+class Void(Exception):  # noqa: N818 - control flow
+    """The whole run is void, and nothing is sent: the argument says why."""
+
+
 class Place(NamedTuple):
     """The entry that an action belongs to; *action_set* is the packet's at that moment.
 

@@ -29,8 +29,8 @@ from sdn_lab.openflow.interpret_actions import HANDLERS
 from sdn_lab.openflow.interpret_groups import destination, in_order
 from sdn_lab.openflow.interpret_lookup import TableIndex
 from sdn_lab.openflow.interpret_packet import Packet
-from sdn_lab.openflow.interpret_place import Place, StopEntries, StopPacket, StopTable
-from sdn_lab.openflow.interpret_result import OVERLAP, Emission, PacketIn, Reason, Result, Taken
+from sdn_lab.openflow.interpret_place import Place, StopEntries, StopPacket, StopTable, Void
+from sdn_lab.openflow.interpret_result import OVERLAP, Chosen, Emission, PacketIn, Reason, Result, Taken
 from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.meter import BandType, Policer, remarked
 from sdn_lab.openflow.mirroring import Mirror
@@ -45,6 +45,7 @@ _FRAMES = 16 * MAX_RESUBMITS  # of Python: forward resubmits nest as often as th
 VOID = "too many resubmits: nothing is sent"
 VOID_TRACKED = "too many resubmits after ct(): Open vSwitch would not have tracked the packet"
 WRITTEN_BEHIND_NAT = "written after ct(nat) without table=: Open vSwitch may put back what was translated"
+CUT = "bytes counted behind a push or pop: Open vSwitch may count those that were there before"
 TOO_MUCH = "recirculated without end: not followed, nothing is sent"
 
 
@@ -63,10 +64,6 @@ _NOT_TOLD = (
 _TOLD = tuple(
     row.name for row in FIELDS.values() if row.domain is not Domain.PACKET and row.name not in _NOT_TOLD
 )
-
-
-class _TooDeep(Exception):  # noqa: N818 - control flow, not an error that anybody sees
-    """Resubmits without end: the whole run is void."""
 
 
 class _TooMuch(Exception):  # noqa: N818
@@ -94,6 +91,7 @@ class Run:
         self._emissions: list[Emission] = []
         self._packet_ins: list[PacketIn] = []
         self._path: list[Taken] = []
+        self._buckets: list[Chosen] = []
         self._notes: list[str] = []
         self._depth = self._lookups = self._all_lookups = self._recirculations = 0
         self.tracked = 0  # how often the tracker was asked
@@ -129,17 +127,20 @@ class Run:
             sys.setrecursionlimit(_FRAMES)
         try:
             yield
-        except (_TooDeep, _TooMuch) as reason:
+        except (Void, _TooMuch) as reason:
             self._emissions.clear()
             self._packet_ins.clear()
-            done = VOID_TRACKED if self.tracked else VOID
-            self._notes = [done if isinstance(reason, _TooDeep) else TOO_MUCH]
+            if isinstance(reason, _TooMuch):
+                self.note(TOO_MUCH)
+            else:
+                self.note(VOID_TRACKED if self.tracked else str(reason))
 
     def _result(self) -> Result:
         return Result(
             emissions=tuple(self._emissions),
             packet_ins=tuple(self._packet_ins),
             path=tuple(self._path),
+            buckets=tuple(self._buckets),
             learned=tuple(self.learned),
             notes=tuple(dict.fromkeys(self._notes)),
         )
@@ -173,8 +174,9 @@ class Run:
     def recirculate(self, packet: Packet, table_id: int, action_set: list[Action]) -> None:
         """Run a pipeline of its own on what came out of the tracker.
 
-        Open vSwitch starts anew here: with its own count of resubmits, too many of which void this
-        part alone.  Its datapath recirculates a packet six times at most, and drops it then.
+        Open vSwitch starts anew here: with its own count of resubmits, too many of which (as all else that
+        voids a run) void this part alone.  Its datapath recirculates a packet six times at most, and drops it
+        then.
         """
         if self._recirculations >= MAX_RECIRCULATIONS:
             return
@@ -184,7 +186,7 @@ class Run:
         self._recirculations += 1
         try:
             self.restart(packet, table_id, action_set)
-        except _TooDeep:
+        except Void:
             del self._emissions[sent:], self._packet_ins[told:]
             if self.tracked != tracked:
                 self.note(VOID_TRACKED)
@@ -206,7 +208,7 @@ class Run:
                 self._lookups += 1
                 self._all_lookups += 1
                 if self._lookups > MAX_RESUBMITS:
-                    raise _TooDeep
+                    raise Void(VOID)
                 if self._all_lookups > MAX_LOOKUPS:
                     raise _TooMuch
                 entry = self._find(packet, following, in_port)
@@ -220,14 +222,23 @@ class Run:
                 in_port = packet.fields["in_port"]
         return first
 
+    @property
+    def called(self) -> bool:
+        """Whether a table that was called, and will return, is what runs."""
+        return self._depth > 1
+
     @contextmanager
     def deeper(self, levels: int = 1) -> Iterator[None]:
         """Count a level of nesting; too many void the run."""
         self._depth += levels
         if self._depth > MAX_DEPTH:
-            raise _TooDeep
+            raise Void(VOID)
         yield
         self._depth -= levels
+
+    def choose(self, _packet: Packet, group_id: int, bucket: int | None) -> None:
+        """Account for a packet that a group takes, and for the buckets that take it, one by one."""
+        self._buckets.append(Chosen(group_id=group_id, bucket=bucket))
 
     def emit(self, packet: Packet, of_port: int) -> None:
         """Send out of a port, if it is there."""
@@ -242,7 +253,10 @@ class Run:
         """Send the first bytes out of a port, if it is there."""
         port = packet.fields["in_port"] if of_port == IN_PORT else of_port
         if port in self.ports:
-            frame = packet.frame[:max_len]
+            frame = packet.frame
+            if len(frame) != packet.arrived:
+                self.note(CUT)
+            frame = frame[:max_len]
             self._emissions.append(Emission(of_port=port, frame=frame, tunnel=packet.tunnel))
 
     def packet_in(self, packet: Packet, max_len: int, place: Place, reason: Reason | None = None) -> None:
@@ -254,7 +268,7 @@ class Run:
                 frame=packet.frame,
                 in_port=held["in_port"],
                 table_id=place.table_id,
-                reason=reason or (Reason.NO_MATCH if miss else Reason.ACTION),
+                reason=(Reason.NO_MATCH if miss else Reason.ACTION) if reason is None else reason,
                 max_len=max_len,
                 cookie=entry.cookie if entry is not None else 0xFFFFFFFFFFFFFFFF,
                 pipeline=_told(held),
@@ -285,6 +299,8 @@ class Run:
         if policer is None:
             self.note(f"meter {meter_id} does not exist")
             return
+        if not policer.meter.packets and len(packet.frame) != packet.arrived:
+            self.note(CUT)
         band = policer.police(len(packet.frame), self.now_ns)
         if band is None:
             return

@@ -7,7 +7,9 @@ each band, filled at the band's rate, emptied by what passes.  A packet that fin
 that band; of the bands that it exceeds, the one of the highest rate decides (OpenFlow 1.3.5, section 5.7).
 
 Where OpenFlow leaves the choice, as Open vSwitch 3.1.0: buckets start full, and hold one second's worth
-where no burst size is given.  In contrast to it, the band ``dscp_remark`` is there.
+where no burst size is given, and what fills them after a long silence is no more than the slowest band's
+whole milliseconds (so a bucket of 2 at 3 a second is not quite full again).  In contrast to it, the band
+``dscp_remark`` is there.
 
 Time is an argument, in nanoseconds of whatever clock the switch has.
 
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 FULL_TOKEN = 1_000_000_000  # a packet, or a kilobit, in the unit of buckets: rate times nanoseconds
+_MS = 1_000_000
 _PER_BIT = FULL_TOKEN // 1000
 _AF_CLASSES, _MOST_PRECEDENCE = range(1, 5), 3
 
@@ -69,16 +72,22 @@ class Policer:
         self.counted = [BandCount() for _ in meter.bands]
         self._most = [FULL_TOKEN * self._burst(band) for band in meter.bands]
         self._held = list(self._most)
+        self._longest_ns = max((self._fills_ms(band) * _MS for band in meter.bands), default=0)
         self._filled_ns = now_ns
 
     def _burst(self, band: Band) -> int:
         return band.burst_size if self.meter.burst and band.burst_size else band.rate
 
+    def _fills_ms(self, band: Band) -> int:
+        """Return in how many milliseconds Open vSwitch says that a band's bucket is full: rounded down."""
+        return self._burst(band) * 1000 // band.rate
+
     def police(self, octets: int, now_ns: int) -> Band | None:
         """Account for a packet; return the band whose turn it is, or None where it conforms."""
         self.packets += 1
         self.octets += octets
-        passed_ns, self._filled_ns = max(0, now_ns - self._filled_ns), max(now_ns, self._filled_ns)
+        passed_ns = min(max(0, now_ns - self._filled_ns), self._longest_ns)
+        self._filled_ns = max(now_ns, self._filled_ns)
         cost = FULL_TOKEN if self.meter.packets else octets * 8 * _PER_BIT
         exceeded: int | None = None
         for n, band in enumerate(self.meter.bands):

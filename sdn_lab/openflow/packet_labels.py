@@ -88,9 +88,19 @@ def ovs_entry(fields: Mapping[str, int]) -> int:
     return label << 12 | (fields["ip_dscp"] & 7) << 9 | _BOTTOM | (fields["nw_ttl"] or 64)
 
 
-def pop_mpls(bare: bytes, eth_type: int) -> bytes:
-    """Take the outermost label off; what is left is of this EtherType."""
-    return bare[:12] + eth_type.to_bytes(2) + bare[18:]
+def pop_mpls(bare: bytes, eth_type: int, labels: int = 1) -> bytes:
+    """Take the outermost label off, or several; what is left is of this EtherType."""
+    return bare[:12] + eth_type.to_bytes(2) + bare[14 + 4 * labels :]
+
+
+def labels(bare: bytes) -> tuple[int, bool]:
+    """Return how many labels there are, and whether the last one says that it is the last."""
+    at = 14
+    while len(bare) >= at + 4:
+        at += 4
+        if bare[at - 2] & 1:
+            return (at - 14) // 4, True
+    return (at - 14) // 4, False
 
 
 def push_pbb(frame: bytes, eth_type: int, fields: Mapping[str, int]) -> bytes:

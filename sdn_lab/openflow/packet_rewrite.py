@@ -61,6 +61,8 @@ def rewrite(frame: bytes, values: Mapping[str, int]) -> bytes:
     data = bytearray(frame)
     for name, value in values.items():
         if name in ("eth_dst", "eth_src"):
+            if len(data) < 14:
+                raise ValueError(f"the frame has no {name}: it is cut short")
             at = 0 if name == "eth_dst" else 6
             data[at : at + 6] = value.to_bytes(6)
         elif name in ("vlan_vid", "vlan_pcp"):

@@ -35,7 +35,7 @@ from sdn_lab.openflow.action_ovs import Clone, OutputTruncated
 from sdn_lab.openflow.entry import Instructions
 from sdn_lab.openflow.fields import FIELDS
 from sdn_lab.openflow.text_ct import read_ct
-from sdn_lab.openflow.text_values import Complaint, number, of_port, read_masked
+from sdn_lab.openflow.text_values import Complaint, number, of_port, read_mask, read_masked
 from sdn_lab.openflow.text_words import NAMES, Word, settable, split, subfield, subfields
 
 _NOT_HERE = frozenset(
@@ -113,6 +113,8 @@ def _instruction(word: Word, found: _Reading, complaints: list[Complaint]) -> No
         mask_value = number(mask, 64, "write_metadata") if slash else _M64
         found.metadata = number(value, 64, "write_metadata") & mask_value, mask_value
     elif name in ("write_actions", "apply_actions"):
+        if "(" not in word.text:
+            raise Complaint("FLW006", f"'{word.text}' lists no actions", f"for example {name}(output:1)")
         start = word.offset + word.text.index("(") + 1
         actions = read_actions(argument, start, complaints)
         (found.write if name == "write_actions" else found.apply).extend(actions)
@@ -184,7 +186,7 @@ def _set_field(argument: str) -> Action | Sequence[Action]:
     value_text, slash, mask_text = value.strip().partition("/")
     held, mask = read_masked(row, value_text)
     if slash:
-        mask = read_masked(row, mask_text)[0]
+        mask = read_mask(row, value, mask_text)
     return SetField(field=row.name, value=held & mask, mask=mask)
 
 

@@ -137,13 +137,14 @@ def read_masked(field: Field, text: str) -> tuple[int, int]:
     value_text, slash, mask_text = text.partition("/")
     if not slash:
         return read_value(field, value_text), field.full_mask
-    mask = _mask(field, text, mask_text)
+    mask = read_mask(field, text, mask_text)
     if mask not in (0, field.full_mask) and not field.maskable:
         raise Complaint("FLW003", f"{field.ofctl} cannot be masked", f"write {field.ofctl}={value_text}")
     return read_value(field, value_text) & mask, mask
 
 
-def _mask(field: Field, text: str, mask_text: str) -> int:
+def read_mask(field: Field, text: str, mask_text: str) -> int:
+    """Read what stands behind the slash of *text*: a mask, or how long a prefix is."""
     if field.form in (Form.IPV4, Form.IPV6) and _NUMBER.fullmatch(mask_text):
         try:
             network = IPv4Network if field.form is Form.IPV4 else IPv6Network

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from . import ovs_oracle, ovs_process, switch_compare
+from . import ovs_oracle, ovs_process, switch_oracle
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +31,9 @@ def vswitch(ovs: None) -> Iterator[ovs_process.Vswitch]:
 
 
 @pytest.fixture(scope="session")
-def oracle(ovs: None) -> Iterator[switch_compare.Oracle]:
+def oracle(ovs: None) -> Iterator[switch_oracle.Oracle]:
     """A vswitchd that caches no flow and whose clock stands still, for the switch suite."""
-    made = switch_compare.Oracle()
+    made = switch_oracle.Oracle()
     try:
         yield made
     finally:

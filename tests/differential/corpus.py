@@ -59,7 +59,8 @@ def _transports() -> list[bytes]:
     ]
 
 
-def _fragments() -> list[bytes]:
+def fragments() -> list[bytes]:
+    """Return first, later and atomic fragments of every transport."""
     segment = pk.tcp(IP_A, IP_B, 1234, 80, bytes(64), flags=0x12)
     found = [
         v4(6, segment[:40], flags_offset=word) for word in (0x2000, 0x2001, 0x0001, 0x8000, 0x1FFF, 0x6000)
@@ -148,9 +149,34 @@ def _links() -> list[bytes]:
     return found
 
 
+def labelled() -> list[bytes]:
+    """Return frames behind MPLS labels: one to four, over IP and other things, cut short."""
+    inner = [
+        tcp4()[14:],
+        v6(17, pk.udp(IP6_A, IP6_B, 1000, 53, b"datagram"))[14:],
+        _links()[0][14:],
+        bytes(30),
+    ]
+    found = []
+    for number, payload in enumerate(inner):
+        for depth in (1, 2, 3, 4):
+            entries = [
+                (at + 16) << 12 | (at % 8) << 9 | (at == depth - 1) << 8 | ttl
+                for at, ttl in zip(range(depth), (64, 1, 0, 255), strict=False)
+            ]
+            stack = b"".join(entry.to_bytes(4) for entry in entries)
+            kind = 0x8848 if number == 1 else 0x8847
+            found.append(pk.ethernet(A, B, kind, stack + payload))
+    whole = found[0]
+    found += [whole[:cut] for cut in (15, 17, 18, 19, 30)]
+    found += [tag(whole, 5), tag(tag(whole, 6), 5), whole[:14] + b"\0\0\0\0" * 5 + whole[18:]]
+    found += [pk.ethernet(A, B, 0x8847, ttl.to_bytes(4) + inner[0]) for ttl in (0x100, 0x101, 0x102)]
+    return found
+
+
 def boundary_frames() -> list[bytes]:
     """Every boundary, and each cut short at every place that a header ends; distinct, at least 15 bytes."""
-    whole = _transports() + _fragments() + _extensions() + _neighbours() + _links()
+    whole = _transports() + fragments() + _extensions() + _neighbours() + _links()
     found = dict.fromkeys(whole)
     for frame in (tcp4(), *_transports()[2:5], *_transports()[6:12], _links()[0], tag(tcp4(), 5)):
         found.update(dict.fromkeys(frame[:cut] for cut in CUTS if cut < len(frame)))

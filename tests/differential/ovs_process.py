@@ -28,6 +28,7 @@ SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 DEADLINE_S = 20.0
 TURN = 10  # requests that unixctl serves in one turn of the main loop (lib/unixctl.c, run_connection)
 _DECODER = json.JSONDecoder()
+Call = tuple[str, tuple[str, ...]]  # of unixctl: method, arguments
 
 
 def missing() -> str | None:
@@ -47,6 +48,10 @@ class RefusedError(AssertionError):
     """Open vSwitch does not take these tables."""
 
 
+class EndedError(Exception):
+    """One of the processes has ended, or says nothing any more."""
+
+
 class Unixctl:
     """One kept JSON-RPC connection to a daemon's control socket."""
 
@@ -64,8 +69,18 @@ class Unixctl:
         """Call, and return once the daemon's main loop has been round."""
         return self._calls([(method, arguments)] + [("version", ())] * TURN)
 
-    def _calls(self, calls: list[tuple[str, tuple[str, ...]]]) -> str:
-        """Send all requests at once; return the first one's result."""
+    def call_each_and_settle(self, calls: list[Call]) -> None:
+        """Call one after the other, the main loop going round behind each, all in one exchange."""
+        self._calls([call for each in calls for call in (each, *[("version", ())] * TURN)])
+
+    def _calls(self, calls: list[Call]) -> str:
+        """Send all requests at once; return the first one's result.  Raises EndedError."""
+        try:
+            return self._exchange(calls)
+        except (ConnectionError, TimeoutError) as error:
+            raise EndedError(f"ovs-vswitchd: {error!r}") from None
+
+    def _exchange(self, calls: list[Call]) -> str:
         first = self._number + 1
         self._number += len(calls)
         requests = "".join(
@@ -188,9 +203,21 @@ class Vswitch:
             time.sleep(0.005)
 
     def _run(self, *argv: str, stdin: str | None = None) -> str:
-        done = subprocess.run(
-            argv, env=self._env, input=stdin, capture_output=True, text=True, timeout=DEADLINE_S, check=False
-        )
+        try:
+            done = subprocess.run(
+                argv,
+                env=self._env,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=DEADLINE_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise EndedError(f"{argv[0]}: {error}") from None
+        for process in self._processes:
+            if process.poll() is not None:
+                raise EndedError(f"{process.args}: ended with {process.returncode}")
         assert done.returncode == 0, f"{' '.join(argv)[:400]}: {done.stderr}"
         return done.stdout
 

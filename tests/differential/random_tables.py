@@ -27,6 +27,7 @@ from sdn_lab.openflow.action import (
     SetField,
     Subfield,
 )
+from sdn_lab.openflow.action_ovs import Clone
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions, Tables
 from sdn_lab.openflow.fields import FIELDS, OFPVID_PRESENT, Domain
 from sdn_lab.openflow.match import Match
@@ -36,16 +37,25 @@ PORTS = (1, 2, 3, 4, 5, 6)
 TABLES = 4
 SCRATCH = ("metadata", "reg0", "reg1", "reg5", "tun_id")
 VALUES = (0, 1, 2, 3, 5, 0x65)
+WRITABLE = [
+    row
+    for row in FIELDS.values()
+    if row.writable and row.domain in (Domain.PACKET, Domain.PIPELINE) and row.name != "in_port"
+]
 
 
-def _one_push(actions: Iterable[Action]) -> list[Action]:
-    """Open vSwitch refuses a second push, and a second pop, in one list."""
+def one_push(actions: Iterable[Action]) -> list[Action]:
+    """Open vSwitch refuses a second push, and a second pop, in one list, what it clones included."""
     kept: list[Action] = []
     for action in actions:
-        vlan = isinstance(action, (PushVlan, PopVlan))
-        if not (vlan and any(isinstance(other, (PushVlan, PopVlan)) for other in kept)):
+        if not (_vlan(action) and any(map(_vlan, kept))):
             kept.append(action)
     return kept
+
+
+def _vlan(action: Action) -> bool:
+    inner = action.actions if isinstance(action, Clone) else ()
+    return isinstance(action, (PushVlan, PopVlan)) or any(map(_vlan, inner))
 
 
 def _mask(rng: random.Random, bits: int) -> int:
@@ -65,6 +75,8 @@ class Drawing:
 
     def __init__(self, rng: random.Random, frames: list[bytes], *, ct: bool) -> None:
         self.rng, self.frames, self.ct = rng, frames, ct
+        self._writable: dict[Match, list[str]] = {}
+        self.made = 0  # entries that make entries
 
     def tables(self) -> Tables:
         entries = []
@@ -79,7 +91,7 @@ class Drawing:
     def groups(self) -> tuple[Group, ...]:
         def bucket(weight: int = 0, watch: int = 0xFFFFFFFF) -> Bucket:
             actions = tuple(
-                _one_push(self.action(Match(), within=-1) for _ in range(self.rng.randrange(1, 4)))
+                one_push(self.action(Match(), within=-1) for _ in range(self.rng.randrange(1, 4)))
             )
             return Bucket(actions=actions, weight=weight, watch_port=watch)
 
@@ -141,11 +153,11 @@ class Drawing:
     def entry(self, table: int, priority: int, match: Match | None = None) -> FlowEntry:
         rng = self.rng
         match = self.match() if match is None else match
-        apply = _one_push(self.action(match, within=table) for _ in range(rng.choice((0, 1, 1, 2, 3, 4))))
+        apply = one_push(self.action(match, within=table) for _ in range(rng.choice((0, 1, 1, 2, 3, 4))))
         write: list[Action] = []
         if rng.random() < 0.3 and not self.ct:  # both crash ovs-vswitchd: docs/ovs-facts.md
             drawn = (self.action(match, within=-1) for _ in range(rng.randrange(1, 4)))
-            write = [a for a in _one_push(drawn) if not isinstance(a, OutputField)]
+            write = [a for a in one_push(drawn) if not isinstance(a, OutputField)]
         goto = rng.randrange(table + 1, TABLES) if table + 1 < TABLES and rng.random() < 0.7 else None
         if goto is None and not write:
             apply.append(self.output())
@@ -203,26 +215,30 @@ class Drawing:
             return SetField(field=name, value=rng.choice(VALUES) & mask, mask=mask)
         return self.output()
 
-    def _writable(self, match: Match) -> list[str]:
+    def writable(self, match: Match) -> list[str]:
+        """Return the fields that an action may write where *match* holds."""
+        names = self._writable.get(match)
+        if names is None:
+            self._writable[match] = names = self._to_write(match)
+        return names
+
+    def _to_write(self, match: Match) -> list[str]:
+        exact = {name: value for name, value, mask in match if mask == FIELDS[name].full_mask}
+        tagged = exact.get("vlan_vid", 0) & OFPVID_PRESENT
         names = []
-        for row in FIELDS.values():
-            if (
-                not row.writable
-                or row.domain not in (Domain.PACKET, Domain.PIPELINE)
-                or row.name == "in_port"
-            ):
+        for row in WRITABLE:
+            if row.name.startswith("vlan") and not tagged:
                 continue
-            if row.name.startswith("vlan") and not (match.exact("vlan_vid") or 0) & OFPVID_PRESENT:
-                continue
-            if row.name == "arp_op" and not match.exact("arp_op"):
+            if row.name == "arp_op" and not exact.get("arp_op"):
                 continue  # on a truncated ARP message this crashes ovs-vswitchd: docs/ovs-facts.md
-            if all(match.exact(needed) in values for needed, values in row.needs):
+            if all(exact.get(needed) in values for needed, values in row.needs):
                 names.append(row.name)
         return names
 
-    def setter(self, match: Match) -> SetField:
+    def setter(self, match: Match, prefix: str = "") -> SetField:
+        """Draw a write to a field of the packet, to one whose name starts with *prefix*."""
         rng = self.rng
-        names = self._writable(match)
+        names = [name for name in self.writable(match) if name.startswith(prefix)]
         name = rng.choice([n for n in names if FIELDS[n].domain is Domain.PACKET])
         row = FIELDS[name]
         value = rng.choice((0, 1, row.full_mask, rng.getrandbits(row.bits)))
@@ -237,7 +253,7 @@ class Drawing:
 
     def mover(self, match: Match) -> Move:
         rng = self.rng
-        names = [name for name in self._writable(match) if name != "vlan_vid"]  # 12 bits to ``move``
+        names = [name for name in self.writable(match) if name != "vlan_vid"]  # 12 bits to ``move``
         source, target = FIELDS[rng.choice(names)], FIELDS[rng.choice(names)]
         if target.name.startswith("vlan"):
             target = FIELDS["reg1"]

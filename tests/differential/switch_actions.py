@@ -2,7 +2,7 @@
 
 A drawer gets the drawing, the match that the entry has, and the entry's table (-1: an action set or a
 bucket); it returns an action that Open vSwitch takes there, or None.  To have a new action compared with
-real Open vSwitch: write its drawer, add its row.
+real Open vSwitch: write its drawer, add its row.  `switch_actions_ovs` has those that only Open vSwitch has.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from sdn_lab.openflow.action import CONTROLLER, Action, Ct, CtClear, Output, SetField, Subfield
+from sdn_lab.openflow.action import CONTROLLER, NORMAL, Action, Ct, CtClear, Output, SetField, Subfield
+from sdn_lab.openflow.action_labels import PushMpls
 from sdn_lab.openflow.action_nat import Nat, NatKind
 from sdn_lab.openflow.fields import FIELDS
 from sdn_lab.openflow.match import Match
 
+from . import switch_actions_ovs
 from .random_tables import TABLES, Drawing
 
 Drawer = Callable[[Drawing, Match, int], Action | None]
@@ -74,4 +76,18 @@ def _ct(drawing: Drawing, match: Match, within: int) -> Action | None:
     )
 
 
-DRAWERS: tuple[Drawer, ...] = (_controller, _ct, _ct)
+def _normal(_drawing: Drawing, _match: Match, _within: int) -> Action:
+    return Output(of_port=NORMAL)
+
+
+def _push_mpls(drawing: Drawing, _match: Match, within: int) -> Action | None:
+    # in a list of actions it changes what may stand behind it: `switch_draw.SwitchDrawing.labelled`
+    return PushMpls(eth_type=drawing.rng.choice((0x8847, 0x8848))) if within < 0 else None
+
+
+DRAWERS: tuple[Drawer, ...] = (_controller, _ct, _ct, _ct, *switch_actions_ovs.DRAWERS)
+BY_THEME: dict[str, tuple[Drawer, ...]] = {
+    "normal": (_normal,) * 4,
+    "learn": (switch_actions_ovs.learn,) * 4,
+    "labels": (_push_mpls,) * 4,
+}

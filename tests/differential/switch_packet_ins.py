@@ -16,6 +16,8 @@ from sdn_lab.openflow.fields import FIELDS, Domain
 from sdn_lab.openflow.wire import error, oxm
 from sdn_lab.openflow.wire.error import WireError
 
+from .ovs_process import EndedError
+
 HELLO, SET_CONFIG, ECHO_REQUEST, PACKET_IN, BARRIER_REQUEST, BARRIER_REPLY = 0, 9, 2, 10, 20, 21
 _HEADER = Struct("!BBHI")
 _PACKET_IN = Struct("!IHBBQ")
@@ -56,8 +58,10 @@ class Listener:
                 data = self._socket.recv(1 << 18)
             except BlockingIOError:
                 return heard
+            except ConnectionError as error:
+                raise EndedError(f"ovs-vswitchd: {error!r}") from None
             if not data:
-                raise ConnectionResetError("ovs-vswitchd closed the management connection")
+                raise EndedError("ovs-vswitchd closed the management connection")
             for kind, body in self._messages(data):
                 if kind == ECHO_REQUEST:
                     self._send(ECHO_REQUEST + 1, body)

@@ -15,16 +15,19 @@ from sdn_lab.openflow.fast import Cache
 from sdn_lab.openflow.fast_layout import HEAD
 from sdn_lab.openflow.fast_program import Node, Program
 from sdn_lab.openflow.interpret import Pipeline, Result, Tunnel
+from sdn_lab.openflow.meter import Meter, Policer
 from sdn_lab.openflow.packet import describe, dissect
 from sdn_lab.openflow.packet_checksum import internet
 from sdn_lab.openflow.text import format_entry
 
-from .corpus import boundary_frames, random_frame
+from .corpus import boundary_frames, labelled, random_frame
 from .random_tables import PORTS, Drawing
+from .switch_draw import SwitchDrawing, themes
 
 PACKETS = int(os.environ.get("SDN_LAB_PACKETS", "20000"))
 FRAMES = 400  # through each random pipeline
 LONG = 300  # look-ups of one packet: two such, and the pipeline is left, for it goes round
+BOUNDARY, LABELLED = boundary_frames(), labelled()
 TUNNELS = (None, None, None, Tunnel(tun_id=5), Tunnel(tun_id=5, tun_src=1, tun_dst=2))
 
 
@@ -83,17 +86,39 @@ class Compared:
         self.wrong: list[str] = []
 
     def drawn(self, seed: int, *, ct: bool) -> None:
-        """Compare one random pipeline."""
+        """Compare one random pipeline; one in three holds everything that an entry can say."""
         rng = random.Random(seed)
-        bases = rng.sample(boundary_frames(), 5)
-        tables = Drawing(rng, bases, ct=ct).tables()
-        self.run(f"seed {seed}, ct {ct}", tables, traffic(rng, bases), limit=rng.choice((5, 1000)))
+        bases = rng.sample(BOUNDARY, 5)
+        meters: tuple[Meter, ...] = ()
+        if seed % 3:
+            tables = Drawing(rng, bases, ct=ct).tables()
+        else:
+            about = themes(rng) - {"learn"}  # who holds the tables adds what is learned: nobody here
+            bases[:2] = rng.sample(LABELLED, 2)
+            drawing = SwitchDrawing(rng, bases, ct=ct, themes=about)
+            tables, meters = drawing.tables(), drawing.meters()
+        name = f"seed {seed}, ct {ct}"
+        self.run(name, tables, traffic(rng, bases), limit=rng.choice((5, 1000)), meters=meters)
 
     def run(
-        self, name: str, tables: Tables, packets: Iterable[tuple[int, bytes, Tunnel | None]], *, limit: int
+        self,
+        name: str,
+        tables: Tables,
+        packets: Iterable[tuple[int, bytes, Tunnel | None]],
+        *,
+        limit: int,
+        meters: tuple[Meter, ...] = (),
     ) -> None:
-        slow = Pipeline(tables, tracker=Tracker(), ports=PORTS)
-        cache = Cache(Pipeline(tables, tracker=Tracker(), ports=PORTS), limit=limit)
+        slow, fast = (
+            Pipeline(
+                tables,
+                tracker=Tracker(),
+                ports=PORTS,
+                meters={meter.meter_id: Policer(meter, 0) for meter in meters},
+            )
+            for _ in range(2)
+        )
+        cache = Cache(fast, limit=limit)
         long = 0
         for number, (port, frame, tunnel) in enumerate(packets):
             now_ns = number * 1_000_000_000

@@ -14,7 +14,8 @@ from sdn_lab.openflow.packet_parse import dissect
 from sdn_lab.openflow.text import parse_flows
 
 from .switch_case import Case, Sent
-from .switch_compare import Oracle, Tally, compare
+from .switch_compare import Tally, compare
+from .switch_oracle import Oracle
 
 pytestmark = pytest.mark.ovs
 COMMIT = Tables(
@@ -52,7 +53,7 @@ def test_as_many_connections_are_committed_in_each_zone(oracle: Oracle, settings
             tracker.limits.set(numbers[0] if len(numbers) == 2 else None, numbers[-1])
         for number, zone in enumerate((1, 2, 1, 3, 2, 1, 3)):
             sent = frame(zone, pk.udp(A, B, 1000 + number, 53))
-            oracle.send(1, sent)
+            oracle.send([Sent(of_port=1, frame=sent)])
             tracker.track(sent, dissect(sent), PacketState(), zone, commit=True)
         dumped = control.call("dpctl/dump-conntrack")
         theirs = sorted((int(z), int(p)) for p, z in re.findall(r"sport=(1\d+),.*?zone=(\d)", dumped))

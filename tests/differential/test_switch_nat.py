@@ -18,8 +18,9 @@ from sdn_lab.openflow.entry import Tables
 from sdn_lab.openflow.text import parse_flows
 
 from .switch_case import Case
-from .switch_compare import Oracle, Tally, compare
-from .switch_draw import frames_through
+from .switch_compare import Tally, compare
+from .switch_draw import filled
+from .switch_oracle import Oracle
 from .switch_shrink import shrink
 from .talk import Talk
 
@@ -95,9 +96,9 @@ def tables_of(policy: str) -> Tables:
 
 def conversation(policy: str, seed: int) -> Case:
     rng = random.Random(seed)
-    tables, talk = tables_of(policy), list(Talk(rng).frames())
+    talk = list(Talk(rng).frames())
     bases = [frame for _, frame in talk[:4]]
-    return Case(seed=seed, tables=tables, frames=frames_through(rng, tables, bases, talk))
+    return filled(rng, Case(seed=seed, tables=tables_of(policy), frames=()), bases, talk).case
 
 
 @pytest.mark.parametrize("policy", POLICIES)
