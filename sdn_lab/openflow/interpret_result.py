@@ -66,6 +66,14 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A group that took the packet (*bucket* None), or one of its buckets that did, by its place."""
+
+    group_id: int
+    bucket: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """Everything that one packet caused, in order.
 
@@ -73,11 +81,13 @@ class Result:
     overlap (such a note ends in `OVERLAP`), a select group's choice, a fragment that reached the tracker.
     With notes, absence proves nothing.
 
-    *learned* are the entries that ``learn`` made: whoever holds the tables adds them.
+    *learned* are the entries that ``learn`` made: whoever holds the tables adds them.  *buckets* are for
+    whoever counts; as *path*, without those that the cache counts by itself.
     """
 
     emissions: tuple[Emission, ...] = ()
     packet_ins: tuple[PacketIn, ...] = ()
     path: tuple[Taken, ...] = ()
+    buckets: tuple[Chosen, ...] = field(default=(), compare=False)
     learned: tuple[FlowEntry, ...] = ()
     notes: tuple[str, ...] = ()
