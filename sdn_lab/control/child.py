@@ -21,6 +21,7 @@ starts, and the framework's listener is replaced by a loop that accepts from it.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -84,6 +85,7 @@ def main(argv: list[str]) -> int:
     except CannotStart as error:
         site.tell(event="failed", text=str(error))
         return 1
+    gc.freeze()  # what is wanted stays: a collector that walks through it again and again finds nothing
     run.serve_commands()
     return 0
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -89,10 +89,10 @@ class Field:
     nxm: str = ""
     experimenter: int = 0
 
-    @property
-    def full_mask(self) -> int:
-        """All bits of the field."""
-        return (1 << self.bits) - 1
+    full_mask: int = field(init=False, repr=False, compare=False)  # all bits; asked for all the time
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "full_mask", (1 << self.bits) - 1)
 
 
 def row(

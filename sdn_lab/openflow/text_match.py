@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 
 from sdn_lab.openflow import registers
 from sdn_lab.openflow.fields import FIELDS, OFPVID_PRESENT
@@ -181,12 +182,17 @@ def write_match(match: Match) -> str:
         del tests["eth_type"]
     vid, pcp = tests.pop("vlan_vid", None), tests.pop("vlan_pcp", None)
     for name, (value, mask) in tests.items():
-        if name == "ip_dscp":
-            words.append(f"nw_tos={value << 2}")
-        else:
-            words.append(f"{FIELDS[name].ofctl}={write_masked(FIELDS[name], value, mask)}")
+        words.append(_write_test(name, value, mask))
     words.extend(_vlan(vid, pcp))
     return ",".join(words)
+
+
+@lru_cache(maxsize=1 << 16)
+def _write_test(name: str, value: int, mask: int) -> str:
+    """Write one test; large tables make few different ones."""
+    if name == "ip_dscp":
+        return f"nw_tos={value << 2}"
+    return f"{FIELDS[name].ofctl}={write_masked(FIELDS[name], value, mask)}"
 
 
 def _vlan(vid: tuple[int, int] | None, pcp: tuple[int, int] | None) -> Sequence[str]:

@@ -147,16 +147,17 @@ class FlowTable:
             for other in self._rows.values():
                 if other.entry.key[:2] == entry.key[:2] and overlaps(other.entry.match, entry.match):
                     raise WireError(error.FLOW_OVERLAP, "an entry of the same priority overlaps")
-        kept = replace(entry, flags=entry.flags & ~(request.CHECK_OVERLAP | request.RESET_COUNTS))
+        asked = entry.flags & (request.CHECK_OVERLAP | request.RESET_COUNTS)
+        key, kept = entry.key, replace(entry, flags=entry.flags ^ asked) if asked else entry
         row = Row(kept, now_ns, now_ns)
-        before = self._rows.get(entry.key)
+        before = self._rows.get(key)
         if before is not None and not entry.flags & request.RESET_COUNTS:
             row.counted = before.counted
-        self._rows[entry.key] = row
-        self._mortal.discard(entry.key)
+        self._rows[key] = row
+        self._mortal.discard(key)
         end = row.ends_ns()
         if end is not None:
-            self._mortal.add(entry.key)
+            self._mortal.add(key)
             self.earliest_ns = min(self.earliest_ns, end[0])
         self.version += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 
 from sdn_lab.openflow.action import Action
@@ -18,6 +19,13 @@ _LENGTHS = {GOTO_TABLE: 8, WRITE_METADATA: 24, CLEAR_ACTIONS: 8, METER: 8}
 
 def read_instructions(buf: bytes, at: int, end: int) -> Instructions:
     """Read the instructions that fill *at* to *end* exactly.  Raises WireError."""
+    return _read(bytes(buf[at:end]))
+
+
+@lru_cache(maxsize=1 << 14)
+def _read(buf: bytes) -> Instructions:
+    """Read instructions; large tables hold few different ones."""
+    at, end = 0, len(buf)
     seen: set[int] = set()
     clear, goto, meter = False, None, None
     metadata: tuple[int, int] | None = None
@@ -57,6 +65,7 @@ def read_instructions(buf: bytes, at: int, end: int) -> Instructions:
     )
 
 
+@lru_cache(maxsize=1 << 14)
 def write_instructions(instructions: Instructions) -> bytes:
     """Return the instructions in the order in which they are executed."""
     parts: list[bytes] = []

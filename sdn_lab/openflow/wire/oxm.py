@@ -15,10 +15,11 @@ is refused.  Reference: OpenFlow 1.3.5 section 7.2.3; ovs-fields(7).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct
 
 from sdn_lab.openflow import action, fields, registers
-from sdn_lab.openflow.match import Match
+from sdn_lab.openflow.match import Match, Test
 from sdn_lab.openflow.wire import error
 from sdn_lab.openflow.wire.error import WireError
 
@@ -194,18 +195,44 @@ def read_match(buf: bytes, at: int, end: int) -> tuple[Match, int]:
         raise WireError(error.MATCH_BAD_LEN, f"the match says {length} bytes")
     at += 4
     tests: dict[str, tuple[int, int]] = {}
+    kept: list[Test] = []
     seen: set[str] = set()
     while at < stop:
-        code, value, mask, at = read_element(buf, at, stop)
-        if code.name in seen:
-            raise WireError(error.MATCH_DUP_FIELD, f"{code.name} is tested twice")
-        seen.add(code.name)
-        for name, own, test in translate(code, value, mask):
+        after = at + 4 + buf[at + 3] if stop - at >= 4 else stop + 1
+        try:
+            written_as, parts = _element(bytes(buf[at : min(after, stop)]))
+        except WireError:
+            code, *_ = read_element(buf, at, stop)
+            if code.name in seen:
+                raise WireError(error.MATCH_DUP_FIELD, f"{code.name} is tested twice") from None
+            raise
+        at = after
+        if written_as in seen:
+            raise WireError(error.MATCH_DUP_FIELD, f"{written_as} is tested twice")
+        seen.add(written_as)
+        for part in parts:
+            name = part[0]
             if name in tests:
                 raise WireError(error.MATCH_DUP_FIELD, f"{name} is tested twice")
             _check_prerequisites(name, tests)
-            tests[name] = own, test
-    return Match.from_tests(tests), padded
+            tests[name] = part[1:]
+            kept.append(part)
+    kept.sort(key=_rank)
+    return Match(tuple(kept)), padded
+
+
+def _rank(test: Test) -> int:
+    return fields.ORDER[test[0]]
+
+
+@lru_cache(maxsize=1 << 16)
+def _element(raw: bytes) -> tuple[str, tuple[Test, ...]]:
+    """Return what an element is called and the tests that it makes; large tables say few different ones."""
+    code, value, mask, _ = read_element(raw, 0, len(raw))
+    parts = translate(code, value, mask)
+    for name, own, test in parts:
+        fields.check_test(name, own, test)
+    return code.name, tuple((name, own & test, test) for name, own, test in parts)
 
 
 def _check_prerequisites(name: str, tests: dict[str, tuple[int, int]]) -> None:
@@ -218,6 +245,7 @@ def _check_prerequisites(name: str, tests: dict[str, tuple[int, int]]) -> None:
             raise WireError(error.MATCH_BAD_PREREQ, f"{name} is tested without {needed}={allowed} before it")
 
 
+@lru_cache(maxsize=1 << 16)
 def write_element(name: str, value: int, mask: int | None = None) -> bytes:
     """Return the element for one field; *mask* None is exact."""
     code = _SENT[name]

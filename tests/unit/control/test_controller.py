@@ -168,8 +168,8 @@ def test_a_dump_that_cannot_be_read_fails(ovs: DummyOvs) -> None:
     with lab.started(made, assignment, app="replay", wanted=lab.program("note")) as controller:
         ovs.connect("note", controller.l4_port)
         controller.wait_confirmed(timeout_ms=15_000, progress=lab.QUIET)
-        ovs.ofctl("add-flow", "note", "table=3,actions=note:01.02")
-        with pytest.raises(LabError, match="cannot dump note: action NXActionNote"):
+        ovs.ofctl("add-flow", "note", "table=3,tun_gbp_id=5,actions=drop")
+        with pytest.raises(LabError, match="cannot dump note: 'tun_gbp_id' is not a field"):
             controller.dump("note")
 
 
