@@ -169,6 +169,7 @@ class Cache:
         flight.packet_ins += result.packet_ins
         flight.notes += result.notes
         flight.taken += result.path
+        flight.buckets += result.buckets
         if flight.path is not None:
             flight.path += result.path
 

@@ -28,7 +28,7 @@ from sdn_lab.openflow.conntrack import PacketState
 from sdn_lab.openflow.fast_layout import HEAD, Layout
 from sdn_lab.openflow.fast_track import Shortcut
 from sdn_lab.openflow.fast_trail import Leg, Trails
-from sdn_lab.openflow.interpret_result import Emission, PacketIn, Result, Taken, Tunnel
+from sdn_lab.openflow.interpret_result import Chosen, Emission, PacketIn, Result, Taken, Tunnel
 from sdn_lab.openflow.packet_parse import dissect
 
 # What packets behind one ct() differ in; the zone is the action's, and the fields that come from the origin
@@ -55,16 +55,21 @@ class Onward(Protocol):
 class Flight:
     """One packet on its way through programs, and what came of it so far.
 
-    *path* is kept where somebody wants to see it; *taken* are the look-ups that no program counts.
+    *path* is kept where somebody wants to see it; *taken* and *buckets* are what no program
+    counts.
     """
 
-    __slots__ = ("emissions", "notes", "now_ns", "octets", "onward", "packet_ins", "path", "taken", "tracker")
+    __slots__ = (
+        *("buckets", "emissions", "notes", "now_ns", "octets", "onward", "packet_ins", "path", "taken"),
+        "tracker",
+    )
 
     def __init__(self, tracker: Any, now_ns: int, octets: int, onward: Onward, *, traced: bool) -> None:
         self.tracker, self.now_ns, self.octets, self.onward = tracker, now_ns, octets, onward
         self.emissions: list[Emission] = []
         self.packet_ins: list[PacketIn] = []
         self.taken: list[Taken] = []
+        self.buckets: list[Chosen] = []
         self.notes: list[str] = []
         self.path: list[Taken] | None = [] if traced else None
 
@@ -74,6 +79,7 @@ class Flight:
             emissions=tuple(self.emissions),
             packet_ins=tuple(self.packet_ins),
             path=tuple(self.taken if self.path is None else self.path),
+            buckets=tuple(self.buckets),
             notes=tuple(dict.fromkeys(self.notes)),
         )
 
@@ -242,6 +248,7 @@ class Program:
     octets: int = 0
     used_ns: int = 0
     hop: Track | None = None
+    buckets: tuple[Chosen, ...] = ()
     mask: int = -1
     beyond: int = field(init=False)
     least: int = field(init=False)

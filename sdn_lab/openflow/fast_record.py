@@ -154,6 +154,12 @@ class RecordingRun(Run):
                 recording.spoil("a packet-in that is more than the packet")
             recording.ops.append(Tell(packet.shown(), told))
 
+    def choose(self, packet: Packet, group_id: int, bucket: int | None) -> None:
+        super().choose(packet, group_id, bucket)
+        recording = self._of(packet)
+        if recording is not None:
+            recording.buckets.append(self._buckets[-1])
+
     def note(self, text: str) -> None:
         super().note(text)
         self._spoilt = self._spoilt or text
@@ -275,4 +281,5 @@ def _program(recording: Recording) -> Program:
         tuple(t for op in recording.ops if isinstance(op, Look) for t in op.taken),
         tuple(sends) if len(sends) == len(ops) else None,
         hop=hop,
+        buckets=tuple(recording.buckets),
     )

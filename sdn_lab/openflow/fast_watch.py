@@ -24,7 +24,7 @@ from sdn_lab.openflow.fast_layout import Layout, layout_of
 from sdn_lab.openflow.fast_program import Op, Shown, Write
 from sdn_lab.openflow.fields import FIELDS, Domain
 from sdn_lab.openflow.interpret_packet import Packet
-from sdn_lab.openflow.interpret_result import Taken
+from sdn_lab.openflow.interpret_result import Chosen, Taken
 
 _PACKET = frozenset(name for name, row in FIELDS.items() if row.domain is Domain.PACKET)
 _ORIGIN = frozenset(name for name in FIELDS if name.startswith(("ct_nw_", "ct_ipv6_", "ct_tp_")))
@@ -45,6 +45,7 @@ class Recording:
         self.whole = False
         self.ops: list[Op] = []
         self.taken: list[Taken] = []
+        self.buckets: list[Chosen] = []
         self.tags: list[bytes] = []
         self.bares: list[bytes] = []
         self.states: list[list[PacketState]] = []  # by version: the objects that hold it

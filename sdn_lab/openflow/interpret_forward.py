@@ -23,6 +23,7 @@ from sdn_lab.openflow.action import (
     OutputField,
     Resubmit,
 )
+from sdn_lab.openflow.entry import GroupType
 from sdn_lab.openflow.interpret_groups import chosen
 from sdn_lab.openflow.interpret_normal import forward
 from sdn_lab.openflow.interpret_packet import Packet
@@ -74,7 +75,11 @@ def _group(run: Run, packet: Packet, action: GroupAction, place: Place) -> None:
     buckets, note = chosen(group, packet.fields, run.ports)
     if note:
         run.note(note)
-    for bucket in buckets:
+    if buckets or group.type is GroupType.ALL:  # without a bucket that lives, Open vSwitch counts nothing
+        run.choose(packet, group.group_id, None)
+    every = len(buckets) == len(group.buckets)
+    for n, bucket in enumerate(buckets):
+        run.choose(packet, group.group_id, n if every else group.buckets.index(bucket))
         with run.deeper(), suppress(StopEntries):
             run.perform_set(packet.copy(), bucket.actions, place._replace(action_set=list(place.action_set)))
 

@@ -22,6 +22,7 @@ from sdn_lab.backends.sim.bundles import Bundles, Change, Done, Refused
 from sdn_lab.backends.sim.switch import Switch
 from sdn_lab.backends.sim.table import Removed
 from sdn_lab.openflow.action import ANY
+from sdn_lab.openflow.entry import Group
 from sdn_lab.openflow.interpret import PacketIn
 from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.wire import bundle, decode, error, frame, meter, reply, request, stats, table_features
@@ -260,11 +261,8 @@ class Agent:
             case request.GROUP_DESC:
                 return [stats.group_desc(g) for g in switch.groups.values()]
             case request.GROUP_STATS:
-                return [
-                    stats.group_stats(g, references=switch.references(n), counted=stats.Counted(), age_ns=now)
-                    for n, g in switch.groups.items()
-                    if asked.number in (n, request.ALL_GROUPS)
-                ]
+                wanted = [g for n, g in switch.groups.items() if asked.number in (n, request.ALL_GROUPS)]
+                return [self._group_stats(group, now) for group in wanted]
             case request.GROUP_FEATURES:
                 return [stats.group_features()]
             case request.METER_FEATURES:
@@ -280,3 +278,13 @@ class Agent:
                 return [table_features.write(n) for n in range(len(switch.looked_up))]
             case _:  # queues: there are none
                 return []
+
+    def _group_stats(self, group: Group, now_ns: int) -> bytes:
+        counted = self.switch.counted(group.group_id)
+        return stats.group_stats(
+            group,
+            references=self.switch.references(group.group_id),
+            counted=counted.whole,
+            buckets=counted.buckets,
+            age_ns=now_ns - counted.since_ns,
+        )

@@ -17,18 +17,19 @@ Reference: OpenFlow 1.3.5 sections 5 and 6.3; ovs-vswitchd.conf.db(5), "fail_mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from sdn_lab.backends.sim import meters
+from sdn_lab.backends.sim import groups, meters
 from sdn_lab.backends.sim.check import check_actions, check_entry
 from sdn_lab.backends.sim.clock import Clock
+from sdn_lab.backends.sim.groups import GroupCounted, GroupCounts
 from sdn_lab.backends.sim.table import FlowTable, Removed, Row, groups_of
 from sdn_lab.backends.sim.table import Saved as SavedRows
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.bridging import Bridging
 from sdn_lab.openflow.conntrack import Tracker
-from sdn_lab.openflow.entry import FlowEntry, Group, GroupType, Tables
+from sdn_lab.openflow.entry import FlowEntry, Group, Tables
 from sdn_lab.openflow.fast import Cache
 from sdn_lab.openflow.fast_program import Flight
 from sdn_lab.openflow.interpret import PacketIn, Pipeline, Result, Tunnel
@@ -52,7 +53,7 @@ Emit = Callable[[int, bytes, Tunnel | None, bool], None]
 nothing else comes of what arrived."""
 
 
-Saved = tuple[SavedRows, dict[int, Group], dict[int, Policer], dict[int, PortState]]
+Saved = tuple[SavedRows, dict[int, Group], dict[int, Policer], dict[int, PortState], GroupCounts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,7 @@ class Switch:
         self.table = FlowTable()
         self.table.settle = self._settle
         self.groups: dict[int, Group] = {}
+        self.group_counts = GroupCounts()
         self.meters: dict[int, Policer] = {}
         self.bridging = Bridging()
         held = {a.state.of_port: a for a in attached}
@@ -167,6 +169,8 @@ class Switch:
             if taken.entry is not None:
                 seen.packets += 1
                 self._row_of[id(taken.entry)].count(octets, self.clock.now_ns)
+        for chosen in result.buckets:
+            self.group_counts.count(chosen, 1, octets)
         for learned in result.learned:
             self.table.change(_added(learned), self.clock.now_ns)
         for packet_in in result.packet_ins:
@@ -215,6 +219,8 @@ class Switch:
                 if taken.entry is not None:
                     seen.packets += program.packets
                     self._row_of[id(taken.entry)].add(program.packets, program.octets, program.used_ns)
+            for chosen in program.buckets:
+                self.group_counts.count(chosen, program.packets, program.octets)
 
     @property
     def looked_up(self) -> list[Counted]:
@@ -226,17 +232,19 @@ class Switch:
 
     def tables(self) -> Tables:
         """Return what the switch holds."""
-        groups = tuple(self.groups[n] for n in sorted(self.groups))
-        return Tables(entries=self.table.entries(), groups=groups)
+        return Tables(entries=self.table.entries(), groups=tuple(self.groups[n] for n in sorted(self.groups)))
 
     def load(self, tables: Tables) -> None:
         """Replace everything that the switch holds, as a controller would.  Raises WireError."""
-        groups = {g.group_id: g for g in tables.groups}
+        held = {g.group_id: g for g in tables.groups}
         for group in tables.groups:
-            _check_group(group, {**groups})
+            groups.check(group, held)
         for entry in tables.entries:
-            check_entry(entry, groups.keys())
-        self.groups = groups
+            check_entry(entry, held.keys())
+        self._settle()
+        self.groups, self.group_counts = held, GroupCounts()
+        for group in tables.groups:
+            self.group_counts.begin(group, self.clock.now_ns)
         self._changes += 1
         self.table.load(tables.entries, self.clock.now_ns)
 
@@ -255,29 +263,21 @@ class Switch:
 
     def group_mod(self, mod: request.GroupMod) -> list[Removed]:
         """Do a group-mod.  Return the entries that went with a deleted group.  Raises WireError."""
-        if mod.command == 2:
-            everything = mod.group_id == request.ALL_GROUPS
-            chosen = list(self.groups) if everything else [mod.group_id]
-            for other in self.groups.values():
-                if other.group_id not in chosen and _members(other) & set(chosen):
-                    raise WireError(error.GROUP_CHAINED, f"group {other.group_id} refers to it")
-            for group_id in chosen:
-                self.groups.pop(group_id, None)
-            self._changes += 1
-            return [gone for group_id in chosen for gone in self.table.remove_group(group_id)]
-        if mod.group_id > request.MAX_GROUP:
-            raise WireError(error.GROUP_INVALID, f"{mod.group_id:#x} is no number for a group")
-        if mod.command == 0 and mod.group_id in self.groups:
-            raise WireError(error.GROUP_EXISTS, f"there is a group {mod.group_id} already")
-        if mod.command == 1 and mod.group_id not in self.groups:
-            raise WireError(error.GROUP_UNKNOWN, f"there is no group {mod.group_id}")
-        if mod.type is GroupType.INDIRECT and len(mod.buckets) != 1:
-            raise WireError(error.GROUP_INVALID, f"an indirect group of {len(mod.buckets)} buckets")
-        group = Group(group_id=mod.group_id, type=mod.type, buckets=mod.buckets)
-        _check_group(group, {**self.groups, group.group_id: group})
-        self.groups[group.group_id] = group
+        gone, new = groups.changed(self.groups, mod)
+        self._settle()
         self._changes += 1
-        return []
+        for group_id in gone:
+            self.groups.pop(group_id, None)
+            self.group_counts.forget(group_id)
+        if new is not None:
+            self.groups[new.group_id] = new
+            self.group_counts.begin(new, self.clock.now_ns)
+        return [removed for group_id in gone for removed in self.table.remove_group(group_id)]
+
+    def counted(self, group_id: int) -> GroupCounted:
+        """Return what a group and its buckets counted."""
+        self._settle()
+        return self.group_counts.of(self.groups[group_id])
 
     def meter_mod(self, mod: request.MeterMod) -> list[Removed]:
         """Do a meter-mod.  Return the entries that went with a deleted meter.  Raises WireError."""
@@ -303,15 +303,16 @@ class Switch:
     def references(self, group_id: int) -> int:
         """Return how many entries and groups refer to a group."""
         entries = sum(group_id in groups_of(row.entry.instructions) for row in self.table.rows())
-        return entries + sum(group_id in _members(g) for g in self.groups.values())
+        return entries + sum(group_id in groups.members(g) for g in self.groups.values())
 
     def saved(self) -> Saved:
         """Return what `restore` brings back: what a controller can change."""
-        return self.table.saved(), dict(self.groups), dict(self.meters), dict(self.ports)
+        counts = self.group_counts.copy()
+        return self.table.saved(), dict(self.groups), dict(self.meters), dict(self.ports), counts
 
     def restore(self, saved: Saved) -> None:
         """Be again as at `saved`.  No time may have passed, nor a packet, nor a port come or gone."""
-        rows, self.groups, meters, self.ports = saved
+        rows, self.groups, meters, self.ports, self.group_counts = saved
         self.meters.clear()
         self.meters.update(meters)
         self._changes += 1
@@ -384,22 +385,3 @@ def _added(entry: FlowEntry) -> request.FlowMod:
     return request.FlowMod(
         command=request.ADD, entry=entry, cookie_mask=0, out_port=act.ANY, out_group=act.ANY
     )
-
-
-def _members(group: Group) -> set[int]:
-    """Return the groups that a group's buckets refer to."""
-    return {a.group_id for b in group.buckets for a in b.actions if isinstance(a, act.GroupAction)}
-
-
-def _check_group(group: Group, groups: Mapping[int, Group]) -> None:
-    """Raise WireError for a group that refers to none, or to itself by whatever way."""
-    for bucket in group.buckets:
-        check_actions(bucket.actions, None, groups.keys())
-    reached, todo = set[int](), _members(group)
-    while todo:
-        number = todo.pop()
-        if number == group.group_id:
-            raise WireError(error.GROUP_LOOP, f"group {number} leads back to itself")
-        if number not in reached:
-            reached.add(number)
-            todo |= _members(groups[number])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from struct import Struct
 
@@ -17,6 +18,7 @@ _PORT = Struct("!I4xQQQQQQQQQQQQII")
 _GROUP = Struct("!HBxI")
 _GROUP_STATS = Struct("!H2xII4xQQII")
 _GROUP_FEATURES = Struct("!II4I4I")
+_BUCKET_COUNTER = Struct("!QQ")
 _BUCKET = Struct("!HHII4x")
 _WATCH_NOTHING = 0xFFFFFFFF
 _OUTPUT_GROUP_SET = 1 << 0 | 1 << 22 | 1 << 25  # output, group, set_field
@@ -90,9 +92,11 @@ def group_desc(group: Group) -> bytes:
     return _GROUP.pack(_GROUP.size + len(buckets), kind, group.group_id) + buckets
 
 
-def group_stats(group: Group, *, references: int, counted: Counted, age_ns: int) -> bytes:
-    """One group's counters; buckets are not counted one by one and say 0."""
-    body = bytes(16 * len(group.buckets))
+def group_stats(
+    group: Group, *, references: int, counted: Counted, buckets: Iterable[Counted], age_ns: int
+) -> bytes:
+    """One group's counters, and those of its buckets."""
+    body = b"".join(_BUCKET_COUNTER.pack(b.packets, b.octets) for b in buckets)
     return (
         _GROUP_STATS.pack(
             _GROUP_STATS.size + len(body),

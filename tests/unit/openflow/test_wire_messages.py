@@ -147,7 +147,8 @@ def test_statistics_are_read_by_the_controller():
     )
     group = Group(group_id=9, type=GroupType.ALL)
     (counts,) = body(
-        request.GROUP_STATS, stats.group_stats(group, references=2, counted=counted[0], age_ns=0)
+        request.GROUP_STATS,
+        stats.group_stats(group, references=2, counted=counted[0], buckets=counted, age_ns=0),
     )
     assert (counts.group_id, counts.ref_count, counts.packet_count) == (9, 2, 1)
     assert body(request.GROUP_FEATURES, stats.group_features()).types == 15
