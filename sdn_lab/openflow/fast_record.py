@@ -56,6 +56,9 @@ KNOWN: Mapping[type[Any], frozenset[str]] = {
 _RESERVED = frozenset({act.IN_PORT, act.FLOOD, act.ALL, act.CONTROLLER, act.LOCAL, act.ANY})
 _GROUPS = frozenset({GroupType.ALL, GroupType.INDIRECT, GroupType.FAST_FAILOVER})
 _OUTPUT_FIELD_RESERVED = 0xFFF8
+# Fields that are not of the packet, and those of them that the tracker does not give.
+_BESIDE = tuple(name for name, row in FIELDS.items() if row.domain is not Domain.PACKET)
+_CONSTANT = tuple(name for name in _BESIDE if FIELDS[name].domain is not Domain.CONNTRACK)
 
 
 def is_known(value: Any) -> bool:
@@ -230,8 +233,9 @@ class RecordingRun(Run):
         if not isinstance(track, Track) or track.onwards is not None:
             self._spoilt = self._spoilt or "a packet that came from nowhere"
             return packet
-        held = {n: v for n, v in packet.fields.items() if FIELDS[n].domain is not Domain.PACKET}
-        constants = tuple((n, v) for n, v in held.items() if FIELDS[n].domain is not Domain.CONNTRACK)
+        fields = packet.fields
+        held = {name: fields[name] for name in _BESIDE if name in fields}
+        constants = tuple([(name, held[name]) for name in _CONSTANT if name in held])
         known = (table_id, tuple(action_set), self._recirculations, track.zone, constants)
         onwards = self._shared.get(known)
         if onwards is None:

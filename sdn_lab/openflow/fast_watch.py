@@ -87,7 +87,7 @@ class Fields(dict[str, int]):
 
     def plain(self) -> dict[str, int]:
         """Return a copy that tells nobody."""
-        return {name: dict.__getitem__(self, name) for name in dict.keys(self)}
+        return dict(dict.items(self))  # `dict.copy` would ask `keys`, which tells
 
     def bits_of(self, name: str, mask: int) -> int:
         """Return the bits of the arriving frame that a test looks at: none in what was written since."""
