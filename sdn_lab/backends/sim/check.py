@@ -11,13 +11,16 @@ Reference: OpenFlow 1.3.5 sections 5.10 and 7.2.5 ("match inconsistent"); ovs-ac
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import get_args
 
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow import action_labels as labels
+from sdn_lab.openflow import action_ovs as ovs
 from sdn_lab.openflow import fields
 from sdn_lab.openflow.entry import FlowEntry
 from sdn_lab.openflow.fields_labels import ETH_MPLS, ETH_MPLS_MULTICAST, ETH_PBB
 from sdn_lab.openflow.interpret import refused, unseen
+from sdn_lab.openflow.packet_parse import TCP
 from sdn_lab.openflow.wire import error
 from sdn_lab.openflow.wire.error import WireError
 
@@ -31,6 +34,7 @@ _LABEL_NEEDS: Mapping[type, tuple[int, ...]] = {
     labels.CopyTtlIn: _WITH_TTL,
     labels.PopPbb: (ETH_PBB,),
 }
+_NOT_IN_A_SET = (act.OutputField, act.Conjunction, *get_args(ovs.OvsAction))
 # In an action set these may stand, and do nothing in vain.
 _IN_VAIN = act.PopVlan | act.DecTtl | labels.LabelAction
 
@@ -47,7 +51,7 @@ def check_entry(entry: FlowEntry, groups: Collection[int]) -> None:
     tagged = vid is not None and bool(vid[0] & vid[1] & fields.OFPVID_PRESENT)
     check_actions(entry.instructions.apply, exact, groups, tagged=tagged)
     for a in entry.instructions.write:
-        if isinstance(a, act.OutputField | act.Conjunction):
+        if isinstance(a, _NOT_IN_A_SET):
             raise WireError(error.ACTION_BAD_TYPE, f"{type(a).__name__} cannot be in an action set")
         if not isinstance(a, _IN_VAIN):
             check_actions((a,), exact, groups, tagged=tagged)
@@ -97,6 +101,20 @@ def check_actions(
                     raise _inconsistent(f"{type(a).__name__} on what may not be IP")
                 if isinstance(a, act.Ct):
                     _check_ct(a, known)
+            case ovs.Clone():
+                check_actions(a.actions, known, groups, tagged=tagged)
+            case ovs.StackPush() | ovs.StackPop():
+                for part in a.parts:
+                    _needs(part.field, known)
+            case ovs.Multipath():
+                _needs(a.target.field, known)
+            case ovs.Bundle() if a.target is not None:
+                _needs(a.target.field, known)
+            case ovs.FinTimeout():
+                if known is not None and known.get("ip_proto") != TCP:
+                    raise _inconsistent("fin_timeout on what may not be TCP")
+            case ovs.Learn():
+                _check_learn(a, known)
             case act.GroupAction():
                 if a.group_id not in groups:
                     raise WireError(error.ACTION_BAD_OUT_GROUP, f"there is no group {a.group_id}")
@@ -111,6 +129,20 @@ def _check_ct(a: act.Ct, known: dict[str, int] | None) -> None:
         family = fields.ETH_IP if a.nat.addresses[0].version == 4 else fields.ETH_IPV6
         if known.get("eth_type") != family:
             raise _inconsistent(f"nat to {a.nat.addresses[0]} on what may not be of its family")
+
+
+def _check_learn(a: ovs.Learn, known: dict[str, int] | None) -> None:
+    """Check the pieces one after another: what is matched by constants is known to those behind."""
+    made: dict[str, int] = {}
+    for spec in a.specs:
+        if spec.source is not None:
+            _needs(spec.source.field, known)
+        if spec.target is not None:
+            _needs(spec.target.field, made)
+            if spec.kind == "match" and spec.source is None:
+                made[spec.target.field] = spec.value
+    if a.result is not None:
+        _needs(a.result.field, known)
 
 
 def _check_label(
