@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -14,7 +15,8 @@ from sdn_lab.openflow.conntrack import PacketState, Tracker
 from sdn_lab.openflow.entry import FlowEntry, Instructions, Tables
 from sdn_lab.openflow.fast import Cache
 from sdn_lab.openflow.fast_layout import layout_of
-from sdn_lab.openflow.fast_program import Flight, Track
+from sdn_lab.openflow.fast_program import Flight, Program, Track
+from sdn_lab.openflow.fast_trail import Leg, Trail, Trails
 from sdn_lab.openflow.fast_watch import Recording
 from sdn_lab.openflow.fields import FIELDS
 from sdn_lab.openflow.interpret import Pipeline, Result
@@ -187,6 +189,28 @@ STATEFUL = Tables(
     )
 )
 SECOND_NS = 1_000_000_000
+TWO_ZONES = Tables(
+    entries=tuple(
+        FlowEntry(
+            table_id=table,
+            priority=priority,
+            match=Match.from_tests({"eth_type": (kind, 0xFFFF), **tests}),
+            instructions=Instructions(apply=actions),
+        )
+        for kind in (0x0800, 0x86DD)
+        for table, priority, tests, actions in (
+            (0, 1, {}, (Ct(table=1, zone=7),)),
+            (1, 3, {"ct_state": (0x21, 0x21)}, (Ct(commit=True, zone=7), Ct(table=2, zone=8))),
+            (1, 2, {"nw_ttl": (64, 0xFF), "ct_state": (0x22, 0x22)}, (Ct(table=2, zone=8),)),
+            (1, 1, {}, (Output(of_port=4),)),
+            (2, 5, {"ct_state": (0x21, 0x21)}, (Ct(commit=True, zone=8), Output(of_port=1))),
+            (2, 4, {"ct_mark": (1, 1)}, (Output(of_port=1), Output(of_port=3))),
+            (2, 3, {"ct_state": (0x2A, 0x2A)}, (Output(of_port=2),)),
+            (2, 2, {"ct_state": (0x22, 0x22)}, (DecTtl(), Output(of_port=3))),
+            (2, 1, {}, (Output(of_port=4),)),
+        )
+    )
+)
 
 
 def conversation(rng: random.Random) -> Iterator[tuple[bytes, int]]:
@@ -229,13 +253,19 @@ def spoilt(rng: random.Random, frame: bytes) -> bytes:
     return bytes(data)
 
 
-def conversed(seed: int) -> tuple[list[str], int]:
-    """Have a conversation both ways; return what differed, and how many answers were taken short."""
+def conversed(seed: int, tables: Tables = STATEFUL) -> tuple[list[str], int]:
+    """Have a conversation both ways; return what differed, and how often the tables were asked."""
     trackers = Tracker(), Tracker()
-    slow = Pipeline(STATEFUL, tracker=trackers[0], ports=PORTS)
-    cache = Cache(Pipeline(STATEFUL, tracker=trackers[1], ports=PORTS))
+    slow = Pipeline(tables, tracker=trackers[0], ports=PORTS)
+    cache = Cache(Pipeline(tables, tracker=trackers[1], ports=PORTS))
     wrong = []
-    for frame, now_ns in conversation(random.Random(seed)):
+    rng = random.Random(seed)
+    for sent, now_ns in conversation(rng):
+        if rng.random() < 0.05:  # somebody marks a connection, or makes the zone forget it
+            number = rng.randrange(1000)
+            for tracker in trackers:
+                _meddle(tracker, number, now_ns)
+        frame = _with_ttl(sent, rng.choice((63, 64))) if rng.random() < 0.1 else sent
         results: list[Result] = [
             slow.process(frame, 9, now_ns=now_ns),
             cache.process(frame, 9, now_ns=now_ns, traced=True),
@@ -250,9 +280,94 @@ def conversed(seed: int) -> tuple[list[str], int]:
     return wrong, cache.missed
 
 
+def _meddle(tracker: Tracker, number: int, now_ns: int) -> None:
+    known = tracker.connections(now_ns)
+    if known and number % 3:
+        known[number % len(known)].mark ^= 1
+    elif known:
+        tracker.remove(known[number % len(known)])
+
+
+def _with_ttl(frame: bytes, ttl: int) -> bytes:
+    """The frame with another TTL, if it has one that can be found."""
+    try:
+        return pk.rewrite(frame, {"nw_ttl": ttl})
+    except ValueError:
+        return frame
+
+
+@pytest.mark.parametrize("tables", [STATEFUL, TWO_ZONES], ids=["one zone", "two zones"])
 @pytest.mark.parametrize("seed", range(40))
-def test_conversations_fare_as_the_tracker_says(seed: int) -> None:
-    assert conversed(seed)[0] == []
+def test_conversations_fare_as_the_tracker_says(seed: int, tables: Tables) -> None:
+    assert conversed(seed, tables)[0] == []
+
+
+def finds_a_difference() -> bool:
+    return any(conversed(seed, TWO_ZONES)[0] for seed in range(60))
+
+
+def test_a_trail_that_forgets_what_its_programs_looked_at_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = Trails.learn
+
+    def forgetting(trails: Trails, head: int, legs: Sequence[Leg], last: Program) -> bool:
+        for program in (*(program for program, _, _ in legs), last):
+            program.mask = 0
+        return sound(trails, head, legs, last)
+
+    monkeypatch.setattr(Trails, "learn", forgetting)
+    assert finds_a_difference()
+
+
+@pytest.mark.parametrize("fault", ["a mark", "an end"])
+def test_a_trail_that_outlives_what_the_tracker_knew_is_found(
+    monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    if fault == "a mark":
+        sound = Trail.walk
+
+        def walk(trail: Trail, frame: bytes, now_ns: int) -> int:
+            trail.said = tuple((met.connection.mark, met.connection.label) for met in trail.mets)
+            return sound(trail, frame, now_ns)
+
+        monkeypatch.setattr(Trail, "walk", walk)
+    else:
+        take = fast_track.take
+
+        def reviving(met: fast_track.Met, segment: fast_track.Segment, now_ns: int) -> bool:
+            met.connection.known, met.connection.expires_ns = True, now_ns + 1
+            return take(met, segment, now_ns)
+
+        monkeypatch.setattr(fast_track, "take", reviving)
+    assert finds_a_difference()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_sent_and_counted_is_the_same_by_trails(seed: int) -> None:
+    """Nothing is traced here: as the switch does it."""
+    rng = random.Random(seed)
+    slow = Pipeline(TWO_ZONES, tracker=Tracker(), ports=PORTS)
+    cache = Cache(Pipeline(TWO_ZONES, tracker=Tracker(), ports=PORTS), limit=5 if seed % 2 else 1000)
+    counted: list[Counter[int]] = [Counter(), Counter()]
+    trailed = 0
+
+    def settle() -> None:
+        for program in cache.settle():
+            for taken in program.taken:
+                counted[1][id(taken.entry)] += program.packets
+
+    for frame, now_ns in conversation(rng):
+        for _ in range(2):  # so that windows do not move, and trails are gone again
+            results = slow.process(frame, 9, now_ns=now_ns), cache.process(frame, 9, now_ns=now_ns)
+            assert results[0].emissions == results[1].emissions
+            for seen, result in zip(counted, results, strict=True):
+                seen.update(id(taken.entry) for taken in result.path)
+        if rng.random() < 0.1:
+            settle()
+        roots = cache._roots.values()
+        trailed += sum(trail.packets for node in roots for trail in node.trails.by_key.values())
+    settle()
+    assert counted[0] == counted[1]
+    assert trailed or seed % 2
 
 
 @pytest.mark.parametrize("fault", ["windows", "checksums"])
