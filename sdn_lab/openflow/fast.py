@@ -45,7 +45,7 @@ class Cache:
     def __init__(self, pipeline: Pipeline, limit: int = LIMIT) -> None:
         self.pipeline, self._limit = pipeline, limit
         self._roots: dict[tuple[int, Tunnel | None], Node] = {}
-        self._same: dict[tuple[int, int], Node] = {}  # roots, by the tunnel's identity
+        self._same: dict[Any, Node] = {}  # roots, by the tunnel's identity
         self._tunnels: list[Tunnel | None] = []
         self._shared: dict[Any, Onwards] = {}
         self._programs: list[Program] = []
@@ -84,13 +84,14 @@ class Cache:
 
         Return where to send it as it came, if that is all; else all that came of it; or None: ask `slowly`.
         """
-        node = self._same.get((in_port, id(tunnel))) or self._root(in_port, tunnel)
+        key: Any = in_port if tunnel is None else (in_port, id(tunnel))
+        node = self._same.get(key) or self._root(in_port, tunnel)
         if node is None:
             return None
         head = int.from_bytes(frame[:HEAD], "little")
         trails = node.trails
         trail = trails.by_key.get(head & trails.mask) if trails.by_key else None
-        if trail is not None and trail.programs[0].fits(frame):
+        if trail is not None and trail.first.fits(frame):
             return self._along(trail, trails, frame, head, now_ns, traced=traced)
         program = node.find(frame, head)
         if program is None:
@@ -112,7 +113,7 @@ class Cache:
         """Return where packets enter the tables; from now on this tunnel is known by its identity."""
         node = self._roots.get((in_port, tunnel))
         if node is not None and len(self._same) < self._limit:
-            self._same[in_port, id(tunnel)] = node
+            self._same[in_port if tunnel is None else (in_port, id(tunnel))] = node
             self._tunnels.append(tunnel)  # which keeps its identity its own
         return node
 

@@ -323,7 +323,9 @@ class Node:
         """Return the program for *frame*, or None.  *head* are its first bytes as a number, if known."""
         if head < 0:
             head = int.from_bytes(frame[:HEAD], "little")
-        for n, (mask, programs) in enumerate(self.masks):
+        n = -1
+        for mask, programs in self.masks:
+            n += 1
             program = programs.get(head & mask)
             if program is None:
                 continue

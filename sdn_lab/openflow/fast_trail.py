@@ -40,12 +40,16 @@ Leg = tuple["Program", "Track", PacketState]
 
 @dataclass(slots=True, eq=False)
 class Trail:
-    """*programs* are one more than *mets*: the last one ends the way.  Counted since anybody asked."""
+    """*programs* are one more than *mets*: the last one ends the way.  Counted since anybody asked.
+
+    *said* are mark and label of each answer; *first* is where the way begins.
+    """
 
     short: Shortcut
     mets: tuple[Met, ...]
-    said: tuple[tuple[int, int], ...]  # mark and label, by trip
+    said: tuple[tuple[int, int], ...]
     programs: tuple[Program, ...]
+    first: Program
     packets: int = 0
     octets: int = 0
     used_ns: int = 0
@@ -55,13 +59,10 @@ class Trail:
         segment = fast_track.plain(self.short, frame)
         if segment is None:
             return 0
-        done = 0
-        for met in self.mets:
+        done, take = 0, fast_track.take
+        for met, (mark, label) in zip(self.mets, self.said, strict=True):
             connection = met.connection
-            mark, label = self.said[done]
-            if connection.mark != mark or connection.label != label:
-                break
-            if not fast_track.take(met, segment, now_ns):
+            if connection.mark != mark or connection.label != label or not take(met, segment, now_ns):
                 break
             done += 1
         return done
@@ -113,6 +114,7 @@ class Trails:
             tuple(mets),
             tuple((state.mark, state.label) for _, _, state in legs),
             (*(program for program, _, _ in legs), last),
+            legs[0][0],
         )
         return True
 

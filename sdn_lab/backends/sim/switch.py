@@ -84,6 +84,7 @@ class Switch:
         self.table.settle = self._settle
         self.groups: dict[int, Group] = {}
         self.group_counts = GroupCounts()
+        self.still = False  # it does nothing with any frame, as if without power
         self.meters: dict[int, Policer] = {}
         self.bridging = Bridging()
         held = {a.state.of_port: a for a in attached}
@@ -109,7 +110,7 @@ class Switch:
     def receive(self, frame: bytes, in_port: int, tunnel: Tunnel | None = None) -> None:
         """Take a frame that arrives at *in_port*.  One that is down takes nothing."""
         port = self.ports.get(in_port)
-        if port is None or not port.up or port.config & _DEAF:
+        if port is None or not port.up or port.config & _DEAF or self.still:
             return
         counted, octets, now_ns = self.received[in_port], len(frame), self.clock.now_ns
         counted.packets += 1
@@ -128,7 +129,14 @@ class Switch:
             self._follow(cache.pipeline.process(frame, in_port, tunnel, now_ns=now_ns), octets)
             return
         done = cache.quickly(frame, in_port, tunnel, now_ns)
-        if done is None:
+        if type(done) is tuple:
+            alone = len(done) == 1
+            for of_port, out in done:
+                counted = self.sent[of_port]
+                counted.packets += 1
+                counted.octets += octets
+                self.on_emit(of_port, frame, out, alone)
+        elif done is None:
             self._follow(cache.slowly(frame, in_port, tunnel, now_ns), octets)
         elif isinstance(done, Flight):
             if done.only_sent:
@@ -137,13 +145,6 @@ class Switch:
                     self._emit(emission.of_port, emission.frame, emission.tunnel, last=alone)
             else:
                 self._follow(done.result(), octets)
-        else:
-            alone = len(done) == 1
-            for of_port, out in done:
-                counted = self.sent[of_port]
-                counted.packets += 1
-                counted.octets += octets
-                self.on_emit(of_port, frame, out, alone)
 
     def packet_out(self, asked: request.PacketOut) -> None:
         """Do a packet-out.  Raises WireError."""
@@ -153,6 +154,8 @@ class Switch:
         if len(asked.data) < 14:
             raise WireError(error.REQUEST_BAD_PACKET, f"a frame of {len(asked.data)} bytes")
         check_actions(asked.actions, None, self.groups)
+        if self.still:
+            return
         self.expire()
         result = self._current().pipeline.execute(
             asked.actions, asked.data, asked.in_port, now_ns=self.clock.now_ns
