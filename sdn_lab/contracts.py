@@ -141,6 +141,13 @@ class RunningLab(Protocol):
         """Let a link carry again; returns once it does.  Raises LabError if there is no such link."""
         ...
 
+    def stand_still(self, hypervisor: str, *, still: bool) -> bool:
+        """Have a hypervisor with all that is on it do nothing with any frame, or go on where it was.
+
+        Return whether this backend can.  Its management goes on, and it holds what it held.
+        """
+        ...
+
     def remarks(self) -> Sequence[str]:
         """Say what of the underlay is not as written: links that are cut, what the machine cannot do."""
         ...

@@ -13,7 +13,7 @@ from sdn_lab.cli import labs, papers, programs, verbs
 from sdn_lab.model.diagnostic import Diagnostic, InputError
 
 VERBS = (
-    "run", "up", "status", "check", "apply", "link", "exec", "shell", "capture", "down",
+    "run", "up", "status", "check", "apply", "link", "node", "exec", "shell", "capture", "down",
     "graph", "compile", "validate", "schema", "doctor", "list",
 )  # fmt: skip
 _FOR_EVER = 1e9
@@ -154,6 +154,14 @@ def _living(words: Any) -> None:
     link.add_argument("state", type=_state, metavar="up|down", help="down cuts it, up mends it")
     _named(link)
 
+    node = words.add_parser("node", help="have a site, a switch or a hypervisor fail, or come back")
+    node.set_defaults(verb=labs.node)
+    node.add_argument("node", metavar="NODE", help="a site, a switch or a hypervisor")
+    node.add_argument(
+        "state", type=_state, metavar="up|down", help="down cuts all its links, and stops it; up undoes both"
+    )
+    _named(node)
+
     execute = words.add_parser(
         "exec",
         help="run a program in an instance or on a hypervisor",
@@ -276,7 +284,7 @@ def _methods(text: str) -> tuple[str, ...]:
 
 def _state(text: str) -> bool:
     if text not in {"up", "down"}:
-        raise usage_error(f"a link cannot be made '{text}'", fix="say up or down")
+        raise usage_error(f"a link or a node cannot be made '{text}'", fix="say up or down")
     return text == "up"
 
 

@@ -1,4 +1,4 @@
-"""The verbs of a lab that stays: up, status, check, apply, link, down.  Returns the exit code."""
+"""The verbs of a lab that stays: up, status, check, apply, link, node, down.  Returns the exit code."""
 
 from __future__ import annotations
 
@@ -161,6 +161,35 @@ def tell_link(lab: str, between: tuple[str, str], *, up: bool) -> None:
         told = ask(lab, "link", progress, between=between, up=up)
     if up:
         print(clean(f"{' - '.join(told['between'])} carries"))
+    for line in underlay_lines(told):
+        print(clean(line))
+
+
+def node(words: argparse.Namespace) -> int:
+    """Have a node of the underlay fail, or come back."""
+    from sdn_lab.resident.client import choose
+
+    tell_node(choose(words.name), words.node, up=words.state)
+    return 0
+
+
+def tell_node(lab: str, name: str, *, up: bool) -> None:
+    """Have a node fail, or come back, and say how the underlay is then."""
+    from sdn_lab.cli.progress import Progress
+    from sdn_lab.cli.status import underlay_lines
+    from sdn_lab.report.format import clean
+    from sdn_lab.resident.client import ask
+
+    with Progress() as progress:
+        told = ask(lab, "node", progress, node=name, up=up)
+    if up:
+        print(clean(f"{name} is back"))
+    elif not told["whole"]:
+        print(
+            clean(
+                f"{name} is cut off; its own instances still reach one another: this backend cannot stop it"
+            )
+        )
     for line in underlay_lines(told):
         print(clean(line))
 

@@ -2,6 +2,7 @@
 
     nodes net links dump pingall status help exit
     link rack1 spine1 down        cut an underlay link; up mends it
+    node spine1 down              have a switch, a site or a hypervisor fail; up brings it back
     red/vm1 ping red/vm3          a program in an instance; the name of a port stands for its address
     hv1 ovs-ofctl -O OpenFlow13 dump-flows br-int
 
@@ -21,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO
 
 from sdn_lab.cli import programs
-from sdn_lab.cli.labs import tell_link
+from sdn_lab.cli.labs import tell_link, tell_node
 from sdn_lab.cli.status import render
 from sdn_lab.model.diagnostic import InputError, SdnLabError
 from sdn_lab.model.intent import IPAddress, Port, Scenario
@@ -76,6 +77,14 @@ class Shell(cmd.Cmd):
                 tell_link(self._name, (one, other), up=state == "up")
             case _:
                 self._complain("say which link, and up or down: link rack1 spine1 down")
+
+    def do_node(self, line: str) -> None:
+        """Have a node of the underlay fail, or come back: node NAME up|down."""
+        match shlex.split(line):
+            case [name, "up" | "down" as state]:
+                tell_node(self._name, name, up=state == "up")
+            case _:
+                self._complain("say which node, and up or down: node spine1 down")
 
     def do_dump(self, _: str) -> None:
         """Say of every node what there is to say."""

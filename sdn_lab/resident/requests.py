@@ -18,7 +18,7 @@ from sdn_lab.model.verdict import Report
 from sdn_lab.resident.asked import Asked
 from sdn_lab.resident.capture import capture
 from sdn_lab.resident.execute import execute
-from sdn_lab.resident.links import link, links
+from sdn_lab.resident.links import link, links, node
 from sdn_lab.resident.values import dumps, loads
 
 
@@ -81,6 +81,7 @@ VERBS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
     "execute": execute,
     "link": link,
     "links": links,
+    "node": node,
     "capture": capture,
     "down": down,
 }

@@ -40,6 +40,7 @@ class Server:
         self.jobs = Jobs()
         self.ended = threading.Event()
         self.note = ""
+        self.failed: set[str] = set()  # nodes of the underlay; see `links.node`
         """What is to be said of the lab's end."""
         self._listener = listener
         self._lab: Lab | None = None

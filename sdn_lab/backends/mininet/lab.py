@@ -192,6 +192,10 @@ class MininetLab:
         """Let a link carry again."""
         self._ask("underlay", {"cut": [], "mend": [list(link)]})
 
+    def stand_still(self, hypervisor: str, *, still: bool) -> bool:  # noqa: ARG002
+        """Do nothing: a real switch that is stopped would be restarted, and empty."""
+        return False
+
     def remarks(self) -> tuple[str, ...]:
         """Say what of the underlay is not as written."""
         remarks = tuple(self._ask("underlay", {"cut": [], "mend": []})[0]["remarks"])

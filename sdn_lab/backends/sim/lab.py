@@ -170,9 +170,20 @@ class SimLab:
         with self._channel.lock:
             self.network.wires.mend(link)
 
+    def stand_still(self, hypervisor: str, *, still: bool) -> bool:
+        """Have a hypervisor's switches, and so its instances, do nothing with any frame."""
+        with self.working():
+            for switch in (self.network.integration[hypervisor], self.network.physical[hypervisor]):
+                switch.still = still
+        return True
+
     def remarks(self) -> tuple[str, ...]:
-        """Name the links that are cut; everything else is as written."""
-        return cut_links(self.network.wires.down)
+        """Name the links that are cut, and who stands still; everything else is as written."""
+        still = sorted(name for name, switch in self.network.integration.items() if switch.still)
+        return (
+            *cut_links(self.network.wires.down),
+            *(f"the hypervisor {name} stands still, with all that is on it" for name in still),
+        )
 
     # -- changing it
 
