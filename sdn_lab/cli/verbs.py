@@ -8,20 +8,42 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from sdn_lab.cli import papers
-from sdn_lab.model.diagnostic import Diagnostic, InputError
+from sdn_lab.model.diagnostic import Diagnostic, InputError, SdnLabError
 from sdn_lab.model.intent import Scenario
 
 
 def run(words: argparse.Namespace) -> int:
     """The main job."""
+    refuse_both(words)
+    with _controller_ahead(words):
+        return _run(words)
+
+
+def _controller_ahead(words: argparse.Namespace) -> AbstractContextManager[None]:
+    """Start the controller's process at once, where it will be wanted just so: it takes as long as we do."""
+    from sdn_lab import process_ahead
+    from sdn_lab.control import apps
+    from sdn_lab.control.frameworks import FRAMEWORKS, command
+
+    if words.backend != "sim":
+        return nullcontext()
+    try:
+        app = apps.find(apps.REPLAY if words.flows is not None else words.controller or apps.DEFAULT)
+        argv, env = command(app, FRAMEWORKS[words.ryu], "127.0.0.1", 0)
+    except SdnLabError:  # said in its turn: what is wrong with the scenario comes first
+        return nullcontext()
+    return process_ahead.started(argv, env)
+
+
+def _run(words: argparse.Namespace) -> int:
     from sdn_lab import lab
     from sdn_lab.cli.progress import Progress
     from sdn_lab.report import REPORTERS
 
-    refuse_both(words)
     scenario = load_scenario(words.scenario, words.settings)
     papers.prepare(words.report)
     options = lab.Options(

@@ -25,7 +25,6 @@ Invariants
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -36,7 +35,7 @@ from typing import Any
 from sdn_lab.contracts import Child, Progress
 from sdn_lab.control import apps
 from sdn_lab.control.complaint import differs, rejected
-from sdn_lab.control.frameworks import interpreter
+from sdn_lab.control.frameworks import command
 from sdn_lab.control.lines import line, pack_tables, parse, unpack_tables
 from sdn_lab.control.obituary import obituary
 from sdn_lab.control.site import facts_of
@@ -48,7 +47,6 @@ from sdn_lab.tls import Identity
 
 Spawn = Callable[[Sequence[str], Mapping[str, str]], Child]
 
-_RYU = "SDN_LAB_RYU"  # `control.ryu.ENVIRONMENT`, which cannot be imported without the framework
 _START_S = 20.0
 _SETTLE_S = 30.0
 _ENTRY_S = 0.001  # more patience for each entry: a large program is read, sent and dumped for minutes
@@ -129,9 +127,9 @@ class Controller:
 
         Raises LabError if it cannot: a busy port, an app that does not load.
         """
-        argv = [*interpreter(self._chosen), str(self._path), self.host, str(self.l4_port)]
+        argv, env = command(self._path, self._chosen, self.host, self.l4_port)
         with self._telling:
-            self._child = self._spawn(argv, {**os.environ, _RYU: self._chosen})
+            self._child = self._spawn(argv, env)
             reader = threading.Thread(
                 target=self._listen, args=(self._child,), name="controller", daemon=True
             )

@@ -7,6 +7,7 @@ what is beside us, too, but last.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +18,19 @@ from sdn_lab.doctor import require, ryu_python
 FRAMEWORKS = {"os-ken": "os_ken", "ryu": "ryu"}
 """The names that people use, and the packages."""
 
+_RYU = "SDN_LAB_RYU"  # `control.ryu.ENVIRONMENT`, which cannot be imported without the framework
 _CHILD = "sdn_lab.control.child"
 _BOOT = (
     f"import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module({_CHILD!r}, run_name='__main__')"
 )
+
+
+def command(app: Path, package: str, host: str, l4_port: int) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and the environment of the process that runs *app* on *package*.
+
+    Raises ApparatusError if there is no Ryu where one is wanted.
+    """
+    return [*interpreter(package), str(app), host, str(l4_port)], {**os.environ, _RYU: package}
 
 
 def interpreter(package: str) -> Sequence[str]:

@@ -20,7 +20,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from sdn_lab import __version__, process
+from sdn_lab import __version__, process, process_ahead
 from sdn_lab.backends.as_built import as_built
 from sdn_lab.backends.fabric import cut_links
 from sdn_lab.backends.sim import programs
@@ -92,7 +92,7 @@ class SimLab:
 
     def spawn(self, argv: Sequence[str], env: Mapping[str, str]) -> Child:
         """Start a program beside us.  It dies with the lab, and with this process."""
-        child = process.spawn(argv, env=env)
+        child = process_ahead.take(argv, env) or process.spawn(argv, env=env)
         self._children.append(child)
         return child
 
