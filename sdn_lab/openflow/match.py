@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sdn_lab.openflow.fields import FIELDS, ORDER, check_test
 
@@ -63,10 +64,8 @@ class Match:
     @classmethod
     def from_tests(cls, tests: Mapping[str, tuple[int, int]]) -> Match:
         """Build from ``{field: (value, mask)}``.  Raises ValueError for unknown fields or widths."""
-        for name, (value, mask) in tests.items():
-            check_test(name, value, mask)
-        kept = ((n, v & m, m) for n, (v, m) in tests.items() if m)
-        return cls(tuple(sorted(kept, key=lambda test: ORDER[test[0]])))
+        ranked = sorted([_checked(name, value, mask) for name, (value, mask) in tests.items()])
+        return cls(tuple([test for _, test in ranked if test[2]]))
 
     def accepts(self, packet: Mapping[str, int]) -> bool:
         """Say whether *packet* (field values; absent means not carried) satisfies every test."""
@@ -97,8 +96,19 @@ class Match:
 
     def missing_prerequisite(self) -> tuple[str, str] | None:
         """Return (field, what it needs) for the first test whose prerequisites are not tested, or None."""
+        exact = {name: value for name, value, mask in self.tests if mask == FIELDS[name].full_mask}
         for name, _, _ in self.tests:
             for needed, values in FIELDS[name].needs:
-                if self.exact(needed) not in values:
+                if exact.get(needed) not in values:
                     return name, f"{needed}={'|'.join(map(hex, values))}"
         return None
+
+
+@lru_cache(maxsize=1 << 16)
+def _checked(name: str, value: int, mask: int) -> tuple[int, Test]:
+    """Return a test's place in the order, and the test; large tables make few different ones.
+
+    Raises ValueError.
+    """
+    check_test(name, value, mask)
+    return ORDER[name], (name, value & mask, mask)
