@@ -17,6 +17,7 @@ import os
 import select
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,8 @@ class Said:
 
 def at(lab: Lab, node: str, command: str) -> Said:
     """Run a command at a port (``red/vm1``) or on a hypervisor, as `sdn-lab exec` does."""
-    out = os.memfd_create("said")
+    said = tempfile.TemporaryFile()  # noqa: SIM115 (closed below; a pipe would have to be drained meanwhile)
+    out = said.fileno()
     silence = os.open(os.devnull, os.O_RDONLY)
     try:
         running = lab.backend.execute(
@@ -102,7 +104,7 @@ def at(lab: Lab, node: str, command: str) -> Said:
         return Said(os.pread(out, os.fstat(out).st_size, 0).decode(errors="replace"), status)
     finally:
         os.close(silence)
-        os.close(out)
+        said.close()
 
 
 @dataclass(frozen=True, slots=True)

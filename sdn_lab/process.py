@@ -14,7 +14,7 @@ Invariants
 ----------
 1.  There is no shell: arguments reach the program as they are.
 2.  Nothing is awaited without a limit.
-3.  Every child gets SIGKILL from the kernel when its parent dies, by ``kill -9`` too.  The signal
+3.  On Linux every child gets SIGKILL from the kernel when its parent dies, by ``kill -9`` too.  The signal
     comes when the *thread* that started the child ends (prctl(2)), so whoever spawns a long-lived
     program does so from a thread that lives as long: as a rule the main thread.
 4.  Failure is one sentence: which program, what it said last.
@@ -45,6 +45,7 @@ from sdn_lab.model.diagnostic import ApparatusError, LabError
 _PR_SET_PDEATHSIG = 1
 _LAST_LINES = 20
 _libc = ctypes.CDLL(None, use_errno=True)  # at import: a forked child must not load libraries
+_TIES = hasattr(_libc, "prctl")  # Linux
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +61,20 @@ def die_with_parent(parent: int) -> None:
     """Ask for SIGKILL when *parent*, the caller's parent, dies.  Call it first thing in a child.
 
     Ends the calling process if the parent is dead already.  *parent* is the parent's pid as this
-    process sees it: 0 where the parent lives outside this process's pid namespace.
+    process sees it: 0 where the parent lives outside this process's pid namespace.  Where the system
+    has no such signal this does nothing: there a child ends when its standard input does.
     """
+    if not _TIES:
+        return
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 
 
-def tied_to_caller() -> Callable[[], None]:
-    """Return what a child of the calling process runs before exec, so that it dies with it."""
+def tied_to_caller() -> Callable[[], None] | None:
+    """Return what a child of the calling process runs before exec, so that it dies with it, if anything."""
+    if not _TIES:
+        return None
     parent = os.getpid()
     return lambda: die_with_parent(parent)
 

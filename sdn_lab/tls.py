@@ -14,8 +14,8 @@ Not here:   how identities are made: `sdn_lab.pki`, which alone needs the ``cryp
 
 Invariants
 ----------
-1.  No key touches a disk.  Python's `ssl` reads a key from a file only, so it is given one that has no name:
-    memory, by memfd_create(2).
+1.  On Linux no key touches a disk.  Python's `ssl` reads a key from a file only, so it is given one that has
+    no name: memory, by memfd_create(2).  Elsewhere it is a file in a folder of our own, while `ssl` reads it.
 2.  Both ends check.  A certificate says by its extended key usage which end it is for, so that a switch's own
     cannot be used to play the controller.
 3.  A key does not show itself: `repr` leaves it out.
@@ -27,7 +27,11 @@ from __future__ import annotations
 
 import os
 import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -66,10 +70,23 @@ def name_of(peer: ssl.SSLSocket) -> str:
 def _holding(context: ssl.SSLContext, identity: Identity) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(cadata=identity.authority)
+    with _file_of((identity.certificate + identity.key).encode()) as path:
+        context.load_cert_chain(path)
+    return context
+
+
+@contextmanager
+def _file_of(data: bytes) -> Iterator[str]:
+    """Give the path of a file with *data*: in memory, or, where no system has that, in a folder of ours."""
+    if not hasattr(os, "memfd_create"):
+        with tempfile.TemporaryDirectory(prefix="sdn-lab-") as folder:  # which nobody else may enter
+            path = Path(folder, "identity")
+            path.write_bytes(data)
+            yield str(path)
+        return
     memory = os.memfd_create("identity", os.MFD_CLOEXEC)
     try:
-        os.write(memory, (identity.certificate + identity.key).encode())
-        context.load_cert_chain(f"/proc/self/fd/{memory}")
+        os.write(memory, data)
+        yield f"/proc/self/fd/{memory}"
     finally:
         os.close(memory)
-    return context

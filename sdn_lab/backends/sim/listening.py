@@ -30,7 +30,9 @@ class Ear:
         self._points = frozenset(points)
         self._network = network
         self._heard: deque[Overheard] = deque()
-        self._woken, self._waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._woken, self._waker = os.pipe()
+        for end in (self._woken, self._waker):
+            os.set_blocking(end, False)
         network.listeners.append(self._hear)
 
     def filenos(self) -> Sequence[int]:

@@ -10,7 +10,7 @@ class Ran:
 
     def __init__(self, status: int) -> None:
         self._status = status
-        self._ended, write = os.pipe2(os.O_CLOEXEC)
+        self._ended, write = os.pipe()
         os.close(write)  # readable from now on: the end of a file
 
     def fileno(self) -> int:
