@@ -171,6 +171,8 @@ class Cache:
         flight.notes += result.notes
         flight.taken += result.path
         flight.buckets += result.buckets
+        flight.learned += result.learned
+        flight.shortened += result.shortened
         if flight.path is not None:
             flight.path += result.path
 

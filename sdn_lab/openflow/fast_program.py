@@ -25,10 +25,11 @@ from typing import Any, Protocol
 from sdn_lab.openflow import packet_rewrite
 from sdn_lab.openflow.action import Action
 from sdn_lab.openflow.conntrack import PacketState
+from sdn_lab.openflow.entry import FlowEntry
 from sdn_lab.openflow.fast_layout import HEAD, Layout
 from sdn_lab.openflow.fast_track import Shortcut
 from sdn_lab.openflow.fast_trail import Leg, Trails
-from sdn_lab.openflow.interpret_result import Chosen, Emission, PacketIn, Result, Taken, Tunnel
+from sdn_lab.openflow.interpret_result import Chosen, Emission, PacketIn, Result, Shortened, Taken, Tunnel
 from sdn_lab.openflow.packet_parse import dissect
 
 # What packets behind one ct() differ in; the zone is the action's, and the fields that come from the origin
@@ -60,8 +61,8 @@ class Flight:
     """
 
     __slots__ = (
-        *("buckets", "emissions", "notes", "now_ns", "octets", "onward", "packet_ins", "path", "taken"),
-        "tracker",
+        *("buckets", "emissions", "learned", "notes", "now_ns", "octets", "onward", "packet_ins", "path"),
+        *("shortened", "taken", "tracker"),
     )
 
     def __init__(self, tracker: Any, now_ns: int, octets: int, onward: Onward, *, traced: bool) -> None:
@@ -70,6 +71,8 @@ class Flight:
         self.packet_ins: list[PacketIn] = []
         self.taken: list[Taken] = []
         self.buckets: list[Chosen] = []
+        self.learned: list[FlowEntry] = []
+        self.shortened: list[Shortened] = []
         self.notes: list[str] = []
         self.path: list[Taken] | None = [] if traced else None
 
@@ -80,6 +83,8 @@ class Flight:
             packet_ins=tuple(self.packet_ins),
             path=tuple(self.taken if self.path is None else self.path),
             buckets=tuple(self.buckets),
+            learned=tuple(self.learned),
+            shortened=tuple(self.shortened),
             notes=tuple(dict.fromkeys(self.notes)),
         )
 

@@ -162,7 +162,7 @@ def refused(actions: Iterable[Action]) -> Iterator[str]:
             yield f"action {type(action).__name__}"
         elif isinstance(action, Clone):
             yield from refused(action.actions)
-        elif isinstance(action, Controller) and (action.userdata or action.pause):
-            yield "controller(userdata=, pause)"
+        elif isinstance(action, Controller) and action.pause:
+            yield "controller(pause)"
         elif isinstance(action, Learn) and (what := interpret_learn.unsupported(action)):
             yield what

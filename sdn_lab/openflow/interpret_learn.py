@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sdn_lab.openflow import registers
 from sdn_lab.openflow.action import IN_PORT, MAX_PORT, Action, Output
-from sdn_lab.openflow.action_ovs import Learn, LearnSpec
+from sdn_lab.openflow.action_ovs import FinTimeout, Learn, LearnSpec
 from sdn_lab.openflow.entry import FlowEntry, Instructions
 from sdn_lab.openflow.interpret_packet import Packet
 from sdn_lab.openflow.match import Match
@@ -25,8 +25,6 @@ def unsupported(action: Learn) -> str:
         return "learn with a limit"
     if action.delete_learned:
         return "learn with delete_learned"
-    if action.fin_idle_timeout or action.fin_hard_timeout:
-        return "learn with timeouts at FIN"
     return ""
 
 
@@ -34,6 +32,8 @@ def learned(action: Learn, packet: Packet) -> FlowEntry:
     """Return the entry that *packet* makes."""
     tests: dict[str, tuple[int, int]] = {}
     actions: list[Action] = []
+    if action.fin_idle_timeout or action.fin_hard_timeout:
+        actions.append(FinTimeout(idle_timeout=action.fin_idle_timeout, hard_timeout=action.fin_hard_timeout))
     for spec in action.specs:
         value = spec.value if spec.source is None else packet.read(spec.source) or 0
         if spec.kind == "match":

@@ -19,6 +19,7 @@ from sdn_lab.openflow.action_ovs import (
     DeleteField,
     Enqueue,
     Exit,
+    FinTimeout,
     Learn,
     Multipath,
     Note,
@@ -28,17 +29,19 @@ from sdn_lab.openflow.action_ovs import (
     StackPop,
     StackPush,
 )
+from sdn_lab.openflow.field import TCP_FLAG_BITS
 from sdn_lab.openflow.interpret_forward import to_port
 from sdn_lab.openflow.interpret_learn import learned
 from sdn_lab.openflow.interpret_packet import Packet
 from sdn_lab.openflow.interpret_place import Place, StopEntries
-from sdn_lab.openflow.interpret_result import Reason
+from sdn_lab.openflow.interpret_result import Reason, Shortened
 from sdn_lab.openflow.packet_parse import dissect
 
 if TYPE_CHECKING:
     from sdn_lab.openflow.interpret_run import Run
 
 _NO_PORT = 0xFFFF
+_FIN_OR_RST = TCP_FLAG_BITS["fin"] | TCP_FLAG_BITS["rst"]
 ASKED = (
     "check_pkt_larger in a called table or with an action set: Open vSwitch forgets what is done behind it"
 )
@@ -84,6 +87,13 @@ def _clone(run: Run, packet: Packet, action: Clone, place: Place) -> None:
 
 def _exit(_run: Run, _packet: Packet, _action: Exit, _place: Place) -> None:
     raise StopEntries
+
+
+def _fin_timeout(run: Run, packet: Packet, action: FinTimeout, place: Place) -> None:
+    if place.entry is not None and (packet.fields.get("tcp_flags") or 0) & _FIN_OR_RST:
+        run.shortened.append(
+            Shortened(entry=place.entry, idle_timeout=action.idle_timeout, hard_timeout=action.hard_timeout)
+        )
 
 
 def _nothing(_run: Run, _packet: Packet, _action: Any, _place: Place) -> None:
@@ -139,6 +149,7 @@ HANDLERS: Mapping[type[Any], Callable[..., None]] = {
     StackPop: _pop,
     Clone: _clone,
     Exit: _exit,
+    FinTimeout: _fin_timeout,
     CheckPktLarger: _check_pkt_larger,
     DeleteField: _delete_field,
     Multipath: _multipath,

@@ -74,6 +74,15 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shortened:
+    """An entry whose timeouts are to be these, where they are longer or none; 0 leaves one as it is."""
+
+    entry: FlowEntry
+    idle_timeout: int
+    hard_timeout: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """Everything that one packet caused, in order.
 
@@ -81,7 +90,8 @@ class Result:
     overlap (such a note ends in `OVERLAP`), a select group's choice, a fragment that reached the tracker.
     With notes, absence proves nothing.
 
-    *learned* are the entries that ``learn`` made: whoever holds the tables adds them.  *buckets* are for
+    *learned* are the entries that ``learn`` made: whoever holds the tables adds them.  *shortened* are
+    those that ``fin_timeout`` stands in, where a connection ended.  *buckets* are for
     whoever counts; as *path*, without those that the cache counts by itself.
     """
 
@@ -90,4 +100,5 @@ class Result:
     path: tuple[Taken, ...] = ()
     buckets: tuple[Chosen, ...] = field(default=(), compare=False)
     learned: tuple[FlowEntry, ...] = ()
+    shortened: tuple[Shortened, ...] = ()
     notes: tuple[str, ...] = ()

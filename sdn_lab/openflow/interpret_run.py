@@ -30,7 +30,16 @@ from sdn_lab.openflow.interpret_groups import destination, in_order
 from sdn_lab.openflow.interpret_lookup import TableIndex
 from sdn_lab.openflow.interpret_packet import Packet
 from sdn_lab.openflow.interpret_place import Place, StopEntries, StopPacket, StopTable, Void
-from sdn_lab.openflow.interpret_result import OVERLAP, Chosen, Emission, PacketIn, Reason, Result, Taken
+from sdn_lab.openflow.interpret_result import (
+    OVERLAP,
+    Chosen,
+    Emission,
+    PacketIn,
+    Reason,
+    Result,
+    Shortened,
+    Taken,
+)
 from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.meter import BandType, Policer, remarked
 from sdn_lab.openflow.mirroring import Mirror
@@ -99,6 +108,7 @@ class Run:
         self.mirrored: set[Mirror] = set()
         self.stack: list[int] = []
         self.learned: list[FlowEntry] = []
+        self.shortened: list[Shortened] = []
 
     # -- what a run is asked for
 
@@ -142,6 +152,7 @@ class Run:
             path=tuple(self._path),
             buckets=tuple(self._buckets),
             learned=tuple(self.learned),
+            shortened=tuple(self.shortened),
             notes=tuple(dict.fromkeys(self._notes)),
         )
 

@@ -7,7 +7,7 @@ Invariants
 ----------
 1.  Every message is either done entirely or answered with an error and not done at all.
 2.  Messages are handled in the order in which they arrive, each before the next: so a barrier reply is true.
-3.  Nothing is buffered: packet-ins carry the frame, or as much of it as was asked for.
+3.  Nothing is buffered: packet-ins carry the whole frame, however much of it an action asks for (7.4.1).
 
 Reference: OpenFlow Switch Specification 1.3.5, sections 6 and 7.
 """
@@ -23,6 +23,7 @@ from sdn_lab.backends.sim.switch import Switch
 from sdn_lab.backends.sim.table import Removed
 from sdn_lab.openflow.action import ANY
 from sdn_lab.openflow.entry import Group
+from sdn_lab.openflow.field import ETH_IP, ETH_IPV6
 from sdn_lab.openflow.interpret import PacketIn
 from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.wire import bundle, decode, error, frame, meter, reply, request, stats, table_features
@@ -43,7 +44,7 @@ _CHANGES = (
     request.BundleAdd,
 )
 _MISS_SEND_LEN = 128
-_NOT_CUT = 0xFFFF
+_CT_STATE_BITS = 0xFF
 
 
 class Agent:
@@ -82,15 +83,14 @@ class Agent:
     def packet_in(self, found: PacketIn) -> None:
         """Hand a packet to the controller, if it wants such."""
         if self.ready and self._wants(frame.PACKET_IN, found.reason):
-            data = found.frame if found.max_len == _NOT_CUT else found.frame[: found.max_len]
             self._send(
                 reply.packet_in(
                     xid=0,
                     reason=found.reason,
                     table_id=found.table_id,
                     cookie=found.cookie,
-                    match=Match.of(**found.pipeline),
-                    data=data,
+                    match=_told(found),
+                    data=found.frame,
                     total=len(found.frame),
                 )
             )
@@ -288,3 +288,16 @@ class Agent:
             buckets=counted.buckets,
             age_ns=now_ns - counted.since_ns,
         )
+
+
+def _told(found: PacketIn) -> Match:
+    """Return what a controller is told beside the frame, as Open vSwitch tells it.
+
+    Of the tracker's state the bits that there are; with the addresses of a connection, their EtherType.
+    """
+    tests: dict[str, int | tuple[int, int]] = dict(found.pipeline)
+    if "ct_state" in found.pipeline:
+        tests["ct_state"] = found.pipeline["ct_state"], _CT_STATE_BITS
+    if "ct_nw_src" in tests or "ct_ipv6_src" in tests:
+        tests["eth_type"] = ETH_IP if "ct_nw_src" in tests else ETH_IPV6
+    return Match.of(**tests)

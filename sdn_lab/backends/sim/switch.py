@@ -176,6 +176,8 @@ class Switch:
             self.group_counts.count(chosen, 1, octets)
         for learned in result.learned:
             self.table.change(_added(learned), self.clock.now_ns)
+        for ended in result.shortened:
+            self.table.shorten(ended)
         for packet_in in result.packet_ins:
             port = self.ports.get(packet_in.in_port)
             if port is None or not port.config & port_wire.NO_PACKET_IN:

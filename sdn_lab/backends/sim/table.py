@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.entry import FlowEntry, Instructions
+from sdn_lab.openflow.interpret_result import Shortened
 from sdn_lab.openflow.match import Match
 from sdn_lab.openflow.text import sort_entries
 from sdn_lab.openflow.wire import error, reply, request
@@ -27,6 +28,7 @@ from sdn_lab.openflow.wire.stats import Counted
 
 _SECOND_NS = 1_000_000_000
 _NEVER = float("inf")
+_LONGEST = 0x10000  # beyond what a timeout can say: none
 LAST_TABLE = 253  # table 254 is the switch's own, as in Open vSwitch
 
 Key = tuple[int, int, Match]
@@ -141,6 +143,24 @@ class FlowTable:
             counted = Counted() if mod.entry.flags & request.RESET_COUNTS else row.counted
             self._rows[key] = replace(row, entry=anew, counted=counted)
         return []
+
+    def shorten(self, ended: Shortened) -> None:
+        """Have an entry that is still held, or learned again by the same packet, end sooner."""
+        key = ended.entry.key
+        row = self.row(key)
+        if row is None or row.entry.instructions != ended.entry.instructions:
+            return
+        idle, hard = row.entry.idle_timeout, row.entry.hard_timeout
+        sooner = replace(
+            row.entry,
+            idle_timeout=min(idle or _LONGEST, ended.idle_timeout or _LONGEST) % _LONGEST,
+            hard_timeout=min(hard or _LONGEST, ended.hard_timeout or _LONGEST) % _LONGEST,
+        )
+        if sooner != row.entry:
+            self._rows[key] = replace(row, entry=sooner)
+            self._mortal.add(key)
+            self._look_ahead()
+            self.version += 1
 
     def _add(self, entry: FlowEntry, now_ns: int) -> None:
         if entry.flags & request.CHECK_OVERLAP:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
 
-from sdn_lab.openflow import action, fields, registers
+from sdn_lab.openflow import action, fields, fields_ovs, registers
 from sdn_lab.openflow.match import Match, Test
 from sdn_lab.openflow.wire import error
 from sdn_lab.openflow.wire.error import WireError
@@ -67,6 +67,7 @@ _NXM_1_FROM_16 = (
     *("tun_id", "arp_sha", "arp_tha", "ipv6_src", "ipv6_dst", "icmpv6_type", "icmpv6_code", "nd_target"),
     *("nd_sll", "nd_tll", "ip_frag", "ipv6_flabel", "ip_ecn", "nw_ttl"),
 )
+_LAST = frozenset(row.name for row in fields_ovs.TRACKED_ROWS)  # what they need stands before them
 _NXM_SIZE = {"in_port": 2, _VLAN_TCI: 2, _IP_TOS: 1}
 
 
@@ -256,7 +257,8 @@ def write_element(name: str, value: int, mask: int | None = None) -> bytes:
 
 def write_match(match: Match) -> bytes:
     """Return the ``ofp_match``, padded."""
-    body = b"".join(write_element(name, value, mask) for name, value, mask in match.tests)
+    tests = sorted(match.tests, key=lambda test: test[0] in _LAST)
+    body = b"".join(write_element(name, value, mask) for name, value, mask in tests)
     length = 4 + len(body)
     return _MATCH.pack(OFPMT_OXM, length) + body + bytes(-length % 8)
 

@@ -194,9 +194,8 @@ def test_what_is_not_modelled_is_refused_not_guessed() -> None:
         ("decap(),output:2", "action Decap"),
         ("clone(decap())", "action Decap"),
         ("resubmit(,1,ct)", "resubmit with ct"),
-        ("controller(userdata=01)", "controller"),
+        ("controller(userdata=01,pause)", "controller(pause)"),
         ("learn(table=1,limit=2)", "learn with a limit"),
-        ("fin_timeout(idle_timeout=1)", "action FinTimeout"),
     ):
         with pytest.raises(LabError, match=re.escape(what)):
             run(f"tcp,actions={actions}")

@@ -169,13 +169,13 @@ def test_groups_are_added_changed_deleted_and_take_their_entries_along(told):
     assert (len(told.switch.groups), len(told.switch.table)) == (0, 0)
 
 
-def test_a_packet_in_carries_as_much_as_was_asked_for_and_how_long_it_was(told):
+def test_a_packet_in_carries_all_of_the_frame_for_nothing_is_buffered(told):
     told.add(entry(out(act.CONTROLLER, 20), in_port=1))
     told.switch.receive(FRAME, 1)
     (message,) = told.sent
     assert message[1] == frame.PACKET_IN
     assert int.from_bytes(message[12:14], "big") == len(FRAME)
-    assert message.endswith(b"\0\0" + FRAME[:20])
+    assert message.endswith(b"\0\0" + FRAME)
     assert message[8:12] == b"\xff" * 4  # no buffer
 
 
