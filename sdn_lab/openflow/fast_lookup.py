@@ -13,6 +13,7 @@ Reference: B. Pfaff et al., "The Design and Implementation of Open vSwitch", NSD
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 
 from sdn_lab.openflow.entry import FlowEntry
 from sdn_lab.openflow.fields import FIELDS
@@ -56,7 +57,9 @@ def _differences(
     """Return bits in which the packet differs from each of *keys*, where the *known* ones do not do."""
     costly = [n for n, (name, mask) in enumerate(tests) if bits_of(name, mask)]
     free = [n for n in range(len(tests)) if n not in costly]
-    rivals = [key for key in keys if all(key[n] == held[n] for n in free)]
+    constants = itemgetter(*free) if free else len
+    alike = constants(held)
+    rivals = [key for key in keys if constants(key) == alike]
     if len(rivals) > _FEW:
         return _all_of(tests, bits_of)
     bits = 0
