@@ -254,7 +254,9 @@ class Agent:
                 if asked.number != ANY and asked.number not in switch.ports:
                     raise WireError(error.REQUEST_BAD_PORT, f"there is no port {asked.number}")
                 return [
-                    stats.port(n, received=switch.received[n], sent=switch.sent[n], age_ns=now)
+                    stats.port(
+                        n, received=switch.received[n], sent=switch.sent[n], age_ns=now - switch.since_ns[n]
+                    )
                     for n in switch.ports
                     if asked.number in (ANY, n)
                 ]
@@ -277,6 +279,10 @@ class Agent:
             case request.TABLE_FEATURES:
                 return [table_features.write(n) for n in range(len(switch.looked_up))]
             case _:  # queues: there are none
+                if asked.number != ANY and asked.number not in switch.ports:
+                    raise WireError(error.QUEUE_BAD_PORT, f"there is no port {asked.number}")
+                if asked.queue != ANY:
+                    raise WireError(error.QUEUE_BAD_QUEUE, f"there is no queue {asked.queue}")
                 return []
 
     def _group_stats(self, group: Group, now_ns: int) -> bytes:

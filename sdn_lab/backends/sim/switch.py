@@ -90,6 +90,7 @@ class Switch:
         held = {a.state.of_port: a for a in attached}
         self.ports: dict[int, PortState] = {n: a.state for n, a in held.items()}
         self.behind = {n: a.behind for n, a in held.items()}
+        self.since_ns = dict.fromkeys(held, clock.now_ns)
         self.received = {n: Counted() for n in held}
         self.sent = {n: Counted() for n in held}
         self._looked_up = [Counted() for _ in range(N_TABLES)]  # octets stand for look-ups, packets for hits
@@ -359,11 +360,12 @@ class Switch:
         of_port = new.state.of_port
         self.ports[of_port], self.behind[of_port] = new.state, new.behind
         self.received[of_port], self.sent[of_port] = Counted(), Counted()
+        self.since_ns[of_port] = self.clock.now_ns
         self._changes += 1
 
     def detach(self, of_port: int) -> PortState:
         """Remove a port.  Return how a controller saw it."""
-        for held in (self.behind, self.received, self.sent):
+        for held in (self.behind, self.received, self.sent, self.since_ns):
             del held[of_port]
         self.bridging.forget(of_port)
         self._changes += 1

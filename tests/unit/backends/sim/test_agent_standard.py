@@ -2,9 +2,10 @@
 
 import pytest
 
+from sdn_lab.backends.sim.switch import Attached
 from sdn_lab.openflow import action as act
 from sdn_lab.openflow.entry import FlowEntry, Instructions
-from sdn_lab.openflow.wire import action_write, error, frame, meter, port, request
+from sdn_lab.openflow.wire import action_write, error, frame, meter, port, reply, request
 from tests.unit.backends.sim.conftest import entry, out
 from tests.unit.backends.sim.test_agent import FRAME, Told
 
@@ -143,6 +144,31 @@ def test_no_port_has_queues_and_no_table_a_configuration(told):
     told.tell(frame.TABLE_MOD, b"\xfe\0\0\0" + bytes(4))
     told.tell(frame.TABLE_MOD, bytes(4) + (4).to_bytes(4))
     assert told.refusals() == [error.QUEUE_BAD_PORT, error.TABLE_BAD_TABLE, error.TABLE_BAD_CONFIG]
+
+
+def multipart(kind, body):
+    return kind.to_bytes(2) + bytes(6) + body
+
+
+def test_queues_are_none_and_one_that_is_asked_for_is_not_there(told):
+    everything, port, queue = b"\xff" * 4, b"\0\0\0\1", b"\0\0\0\7"
+    for of_port in (everything, port):
+        told.tell(frame.MULTIPART_REQUEST, multipart(request.QUEUE, of_port + everything))
+    assert told.kinds() == [frame.MULTIPART_REPLY] * 2
+    for of_port, number in ((everything, queue), (port, queue), (b"\0\0\0\x63", everything)):
+        told.tell(frame.MULTIPART_REQUEST, multipart(request.QUEUE, of_port + number))
+    assert told.refusals() == [error.QUEUE_BAD_QUEUE, error.QUEUE_BAD_QUEUE, error.QUEUE_BAD_PORT]
+
+
+def test_a_ports_age_is_its_own(told):
+    told.clock.pass_until(5_000_000_000)
+    state = reply.PortState(of_port=9, mac=bytes(6), name="p9")
+    told.switch.attach(Attached(state=state, behind="port:9"))
+    told.clock.pass_until(7_000_000_000)
+    told.tell(frame.MULTIPART_REQUEST, multipart(request.PORT_STATS, b"\xff" * 4 + bytes(4)))
+    (message,) = told.sent
+    rows = [message[16 + 112 * n : 16 + 112 * (n + 1)] for n in range(4)]
+    assert [(row[3], int.from_bytes(row[104:108])) for row in rows] == [(1, 7), (2, 7), (3, 7), (9, 2)]
 
 
 def test_messages_of_experimenters_are_refused_as_such(told):
