@@ -27,7 +27,7 @@ from sdn_lab.openflow.entry import GroupType
 from sdn_lab.openflow.interpret_groups import chosen
 from sdn_lab.openflow.interpret_normal import forward
 from sdn_lab.openflow.interpret_packet import Packet
-from sdn_lab.openflow.interpret_place import Place, StopEntries
+from sdn_lab.openflow.interpret_place import Place, StopEntries, VoidBucket
 
 if TYPE_CHECKING:
     from sdn_lab.openflow.interpret_run import Run
@@ -80,14 +80,18 @@ def _group(run: Run, packet: Packet, action: GroupAction, place: Place) -> None:
     every = len(buckets) == len(group.buckets)
     for n, bucket in enumerate(buckets):
         run.choose(packet, group.group_id, n if every else group.buckets.index(bucket))
-        with run.deeper(), suppress(StopEntries):
+        with run.deeper(), suppress(StopEntries, VoidBucket):
             run.perform_set(packet.copy(), bucket.actions, place._replace(action_set=list(place.action_set)))
 
 
 def _resubmit(run: Run, packet: Packet, action: Resubmit, place: Place) -> None:
     in_port = packet.fields["in_port"] if action.in_port is None else action.in_port
     table_id = place.table_id if action.table is None else action.table
-    run.enter(packet, table_id, place.action_set, in_port, back=table_id <= place.table_id)
+    run.calls += 1
+    try:
+        run.enter(packet, table_id, place.action_set, in_port, back=table_id <= place.table_id)
+    finally:
+        run.calls -= 1
 
 
 def _conjunction(_run: Run, _packet: Packet, _action: Conjunction, _place: Place) -> None:

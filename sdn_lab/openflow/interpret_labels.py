@@ -28,7 +28,7 @@ from sdn_lab.openflow.action_labels import (
 from sdn_lab.openflow.fields import ETH_QINQ, ETH_VLAN
 from sdn_lab.openflow.fields_labels import ETH_PBB
 from sdn_lab.openflow.interpret_packet import Packet
-from sdn_lab.openflow.interpret_place import Place, StopTable, Void
+from sdn_lab.openflow.interpret_place import Place, StopTable, VoidBucket
 from sdn_lab.openflow.interpret_result import Reason
 from sdn_lab.openflow.packet_label_fields import MPLS
 from sdn_lab.openflow.packet_parse import ETH_TYPE_MIN
@@ -62,7 +62,7 @@ def _known(run: Run, packet: Packet) -> tuple[int, bool]:
 def _push_mpls(run: Run, packet: Packet, action: PushMpls, _place: Place) -> None:
     as_ovs = run.reading is Reading.OPEN_VSWITCH
     if as_ovs and _known(run, packet)[0] >= _KNOWN_LABELS:
-        raise Void(VOID_LABELS)
+        raise VoidBucket(VOID_LABELS)
     if as_ovs and (packet.fields["eth_type"] in (ETH_VLAN, ETH_QINQ) or len(packet.tags) > 1):
         run.note(BEHIND_TAGS)
     if as_ovs and int.from_bytes(packet.bare[12:14]) < ETH_TYPE_MIN:
@@ -79,7 +79,7 @@ def _pop_mpls(run: Run, packet: Packet, action: PopMpls, place: Place) -> None:
     if run.reading is Reading.OPEN_VSWITCH:
         known, whole = _known(run, packet)
         if not whole:
-            raise Void(VOID_LABELS)
+            raise VoidBucket(VOID_LABELS)
         if action.eth_type not in MPLS:  # what is no label has none: all of them go
             count = known
             if place.action_set:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from sdn_lab.openflow.action import Conjunction
 from sdn_lab.openflow.entry import FlowEntry
 from sdn_lab.openflow.fields import FIELDS
+from sdn_lab.openflow.match import Match
 
 Shape = tuple[tuple[str, int], ...]
 
@@ -74,11 +75,15 @@ class TableIndex:
         groups: dict[tuple[Shape, int], _Group] = {}
         self._order: dict[int, int] = {}
         self._conjunctive = False
+        soft_of: dict[Match, int] = {}
+        entries = tuple(entries)
         for order, entry in enumerate(entries):
             self._order[id(entry)] = order
             shape = tuple((name, mask) for name, _, mask in entry.match)
             soft = any(isinstance(action, Conjunction) for action in entry.instructions.apply)
             self._conjunctive |= soft
+            if soft:
+                soft_of[entry.match] = max(entry.priority, soft_of.get(entry.match, -1))
             # A conjunctive entry must not hide, or be hidden by, another of its shape.
             group = groups.setdefault((shape, entry.priority if soft else -1), _Group(shape))
             values = group.key(entry)
@@ -86,6 +91,7 @@ class TableIndex:
             if held is None or held.priority < entry.priority:
                 group.entries[values] = entry
             group.top = max(group.top, entry.priority)
+        self._beneath = {id(entry) for entry in entries if entry.priority < soft_of.get(entry.match, -1)}
         self._groups = sorted(groups.values(), key=lambda group: -group.top)
         self._by_kind = {
             eth_type: _split(groups, "ip_proto")
@@ -153,7 +159,15 @@ class TableIndex:
         return best, tie
 
     def _hard(self, packet: Mapping[str, int]) -> FlowEntry | None:
-        found = [e for g in self._groups if (e := g.find(packet)) is not None and not _clauses(e)]
+        """Return what a packet finds whose conjunction is met.
+
+        Open vSwitch does not see entries that have the match of a conjunctive one of higher priority here.
+        """
+        found = [
+            e
+            for g in self._groups
+            if (e := g.find(packet)) is not None and not _clauses(e) and id(e) not in self._beneath
+        ]
         return max(found, key=lambda e: (e.priority, -self._order[id(e)]), default=None)
 
 

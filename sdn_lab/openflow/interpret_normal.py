@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sdn_lab.openflow.action import ANY, CONTROLLER
 from sdn_lab.openflow.bridging import PortVlan, PriorityTags, VlanMode
-from sdn_lab.openflow.fields import ETH_VLAN
+from sdn_lab.openflow.fields import ETH_QINQ, ETH_VLAN
 from sdn_lab.openflow.interpret_packet import Packet
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def forward(run: Run, packet: Packet) -> None:
     in_port = packet.fields["in_port"]
     if in_port not in run.ports and in_port not in _NO_PORT:
         return
+    if packet.fields["eth_type"] in (ETH_VLAN, ETH_QINQ) and not packet.tags:
+        return  # a tag that is cut short, or whose outer one was taken off
     tags = [_tag(raw) for raw in packet.tags[:_KNOWN_TAGS]]
     here = run.bridging.vlan(in_port)
     outermost = tags[0] if tags else _NO_TAG
@@ -128,11 +130,11 @@ def send(run: Run, packet: Packet, of_port: int, inside: list[Tag]) -> None:
     if port.priority_tags is not PriorityTags.NO:
         priority = packet.fields["vlan_pcp"]
         leaving[0] = (leaving[0][0], leaving[0][1], priority)
-    tags = [
-        (eth_type or ETH_VLAN).to_bytes(2) + (priority << 13 | vlan).to_bytes(2)
-        for at, (eth_type, vlan, priority) in enumerate(leaving)
-        if vlan or priority or (at == 0 and port.priority_tags is PriorityTags.ALWAYS)
-    ]
+    tags = []
+    for at, (eth_type, vlan, priority) in enumerate(leaving):
+        if not (vlan or priority or (at == 0 and port.priority_tags is PriorityTags.ALWAYS)):
+            break  # and without an outer one there is no inner one
+        tags.append((eth_type or ETH_VLAN).to_bytes(2) + (priority << 13 | vlan).to_bytes(2))
     twin = packet.copy()
     if tags != [raw[:2] + bytes((raw[2] & ~_DROP_ELIGIBLE, raw[3])) for raw in packet.tags[:_KNOWN_TAGS]]:
         twin.retag(tags)  # else they go as they are, with the bit between VLAN and priority

@@ -101,7 +101,7 @@ def _nothing(_run: Run, _packet: Packet, _action: Any, _place: Place) -> None:
 
 
 def _check_pkt_larger(run: Run, packet: Packet, action: CheckPktLarger, place: Place) -> None:
-    if run.called or place.action_set:
+    if run.calls or place.action_set:
         run.note(ASKED)
     packet.load(action.target, int(dissect(packet.frame).end > action.size))
 

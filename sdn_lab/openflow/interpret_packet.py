@@ -44,16 +44,17 @@ class Packet:
     """One packet, mutable.
 
     *tags* are the VLAN tags that the fields know of, outermost first; *bare* is the frame without them.
-    *stale*: the tracker translated the bytes since the fields were read; *rewritten*: and then an action
-    wrote into a header.
+    *before* are the fields as they were when the tracker translated the bytes behind them, None where it did
+    not; *rewritten*: since then an action wrote one of them, and then what it was.
+    *untagged*: a write to vlan_tci took tags off, other than one 0x8100; *retagged*: and then one put one on.
     *behind* are the ports of a first fragment: actions see them, look-ups see 0.
     *arrived* is how long the frame was when it was read.
     *unlabelled* is the EtherType that the first pushed label was put before, None where none was.
     """
 
     __slots__ = (
-        *("arrived", "bare", "behind", "ct", "fields", "reading", "rewritten", "stale", "tags"),
-        "unlabelled",
+        *("arrived", "bare", "before", "behind", "ct", "fields", "reading", "retagged", "rewritten"),
+        *("tags", "unlabelled", "untagged"),
     )
 
     def __init__(
@@ -67,7 +68,8 @@ class Packet:
         found = dissect(frame)
         self.tags = [frame[12:16]] if found.tagged else []
         self.bare = frame[:12] + frame[16:] if found.tagged else frame
-        self.stale = self.rewritten = False
+        self.before: dict[str, int] | None = None
+        self.rewritten = self.retagged = self.untagged = False
         self.arrived = len(frame)
         self.unlabelled: int | None = None
         if found.tagged and reading is Reading.LETTER:
@@ -106,7 +108,8 @@ class Packet:
         twin.fields, twin.tags, twin.bare = dict(self.fields), list(self.tags), self.bare
         twin.behind = dict(self.behind)
         twin.ct, twin.reading = self.ct.copy(), self.reading
-        twin.stale, twin.rewritten = self.stale, self.rewritten
+        twin.before, twin.rewritten = self.before, self.rewritten
+        twin.retagged, twin.untagged = self.retagged, self.untagged
         twin.arrived, twin.unlabelled = self.arrived, self.unlabelled
         return twin
 
@@ -120,7 +123,8 @@ class Packet:
     def translated(self, frame: bytes) -> None:
         """Take over the bytes that the tracker translated; the fields stay as they were."""
         self.bare = frame[:12] + frame[16:] if self.tags else frame
-        self.stale = True
+        if self.before is None:
+            self.before = dict(self.fields)
 
     @property
     def frame(self) -> bytes:
@@ -245,7 +249,6 @@ class Packet:
             return
         if not self._has(name):
             return
-        self.rewritten |= self.stale and name not in _PIPELINE and name not in _ETHERNET
         held = self.behind if name in self.behind else self.fields
         value = held[name] & ~mask | value & mask
         if name in ("vlan_vid", "vlan_pcp"):
@@ -254,8 +257,10 @@ class Packet:
         if name in _STRUCTURE:
             self.replace(packet_labels.write_type(self.bare, name, value))
             return
-        if name.startswith("nd_") and value == held[name]:
-            return  # Open vSwitch compares fields: what was read as 0 and is written as 0 stays as it is
+        if value == held[name] and (name.startswith("nd_") or self.before is not None):
+            return  # Open vSwitch compares fields: where they are the same the bytes stay as they are
+        if self.before is not None and name not in _PIPELINE:
+            self.rewritten |= value == self.before.get(name)
         held[name] = value
         if name in _PIPELINE or (name not in _ETHERNET and name not in _LABELS and self._has_no_header()):
             return
@@ -285,14 +290,21 @@ class Packet:
         self._read_tag()
 
     def _write_tci(self, value: int, mask: int) -> None:
-        """Write the whole tag: without the presence bit it goes, with it one comes where there was none."""
+        """Write the whole tag: with the presence bit one comes where there was none, without it all go.
+
+        All that the fields know of: without the outermost there is no inner one.
+        """
         held = self.fields["vlan_pcp"] << 13 | self.fields["vlan_vid"]
         tci = held & ~mask | value & mask
         if tci == held:
             return
         if not tci & OFPVID_PRESENT:
-            del self.tags[:1]
+            self.untagged = (
+                self.untagged or any(tag[:2] != b"\x81\0" for tag in self.tags) or len(self.tags) > 1
+            )
+            self.tags.clear()
         else:
+            self.retagged |= self.untagged and not self.tags
             eth_type = self.tags[0][:2] if self.tags else b"\x81\0"
             self.tags[:1] = [eth_type + (tci & ~OFPVID_PRESENT).to_bytes(2)]
         self._read_tag()

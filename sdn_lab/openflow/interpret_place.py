@@ -24,6 +24,10 @@ class Void(Exception):  # noqa: N818 - control flow
     """The whole run is void, and nothing is sent: the argument says why."""
 
 
+class VoidBucket(Void):
+    """As `Void`, but where a group's bucket is run it is that bucket alone."""
+
+
 class Place(NamedTuple):
     """The entry that an action belongs to; *action_set* is the packet's at that moment.
 

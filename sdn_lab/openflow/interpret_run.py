@@ -53,7 +53,8 @@ _FRAMES = 16 * MAX_RESUBMITS  # of Python: forward resubmits nest as often as th
 
 VOID = "too many resubmits: nothing is sent"
 VOID_TRACKED = "too many resubmits after ct(): Open vSwitch would not have tracked the packet"
-WRITTEN_BEHIND_NAT = "written after ct(nat) without table=: Open vSwitch may put back what was translated"
+WRITTEN_BEHIND_NAT = "written behind ct(nat) as it was before: Open vSwitch may leave the translation"
+RETAGGED = "vlan_tci took a tag off and put one on: Open vSwitch may bring back what was below"
 CUT = "bytes counted behind a push or pop: Open vSwitch may count those that were there before"
 TOO_MUCH = "recirculated without end: not followed, nothing is sent"
 
@@ -103,6 +104,7 @@ class Run:
         self._buckets: list[Chosen] = []
         self._notes: list[str] = []
         self._depth = self._lookups = self._all_lookups = self._recirculations = 0
+        self.calls = 0  # of tables by resubmit that have not returned
         self.tracked = 0  # how often the tracker was asked
         self.bridging = Bridging()
         self.mirrored: set[Mirror] = set()
@@ -191,9 +193,9 @@ class Run:
         """
         if self._recirculations >= MAX_RECIRCULATIONS:
             return
-        depth, lookups, stack = self._depth, self._lookups, list(self.stack)
+        depth, lookups, stack, calls = self._depth, self._lookups, list(self.stack), self.calls
         sent, told, tracked = len(self._emissions), len(self._packet_ins), self.tracked
-        self._depth = self._lookups = 0
+        self._depth = self._lookups = self.calls = 0
         self._recirculations += 1
         try:
             self.restart(packet, table_id, action_set)
@@ -203,7 +205,7 @@ class Run:
                 self.note(VOID_TRACKED)
         finally:
             self._recirculations -= 1
-            self._depth, self._lookups, self.stack = depth, lookups, stack
+            self._depth, self._lookups, self.stack, self.calls = depth, lookups, stack, calls
 
     def enter(
         self, packet: Packet, table_id: int, action_set: list[Action], in_port: int, *, back: bool = True
@@ -233,11 +235,6 @@ class Run:
                 in_port = packet.fields["in_port"]
         return first
 
-    @property
-    def called(self) -> bool:
-        """Whether a table that was called, and will return, is what runs."""
-        return self._depth > 1
-
     @contextmanager
     def deeper(self, levels: int = 1) -> Iterator[None]:
         """Count a level of nesting; too many void the run."""
@@ -256,6 +253,8 @@ class Run:
         if of_port in self.ports:
             if packet.rewritten:
                 self.note(WRITTEN_BEHIND_NAT)
+            if packet.retagged:
+                self.note(RETAGGED)
             self._emissions.append(Emission(of_port=of_port, frame=packet.frame, tunnel=packet.tunnel))
             if self.bridging.mirrors:
                 mirroring.copy(self, packet, of_port, incoming=False)

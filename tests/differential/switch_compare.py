@@ -114,11 +114,11 @@ def _on_this_one(
 def _comparable(case: Case, here: Sequence[Result], tally: Tally) -> Iterator[int]:
     """Yield the numbers of the frames that are compared."""
     for number, result in enumerate(here):
-        rule = excluded(result, case)
-        if rule is None:
+        rule = excluded(result, case, case.frames[number].frame)
+        if not rule:
             yield number
             continue
-        tally.excluded[rule.rule] += 1
+        tally.excluded[rule] += 1
         if case.remembers:
             return
 

@@ -240,8 +240,9 @@ def _next(
 ) -> Sent:
     """Draw one frame, and what happens before it."""
     kind = rng.random()
-    paused = rng.random() < 0.03 and not case.translates and not case.learns
-    pause_ms = rng.choice((1_000, 31_000, 61_000, 901_000)) if paused else 0
+    paused = rng.random() < 0.03 and not case.learns
+    lengths = (1_000,) if case.translates else (1_000, 31_000, 61_000, 901_000)  # "not yet swept"
+    pause_ms = rng.choice(lengths) if paused else 0
     flushed = rng.choice((1, 2)) if case.tracks and rng.random() < 0.02 else None
     following = next(talk, None) if kind < 0.7 and not (kind < 0.3 and answers) else None
     if kind < 0.3 and answers:

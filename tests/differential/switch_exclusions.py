@@ -1,25 +1,25 @@
 """What the switch suite does not compare: one row for each rule, with its reason.
 
 The interpreter says in `Result.notes` where its answer is not the only one possible or not modelled.  Each
-note has its row here; a note without a row is a failure of the suite.  An excluded frame is not sent, and a
+note has its row here; a note without a row is a failure of the suite.  What is told by the frames that came
+of it has its row in `switch_exclusions_seen`.  An excluded frame is not sent, and a
 case whose frames change what the next one meets ends there.  Every exclusion is counted, and the count is
 printed and bounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sdn_lab.openflow.action import NORMAL, Action, GroupAction, Output
-from sdn_lab.openflow.action_ovs import CheckPktLarger, Clone, OutputTruncated
 from sdn_lab.openflow.conntrack import CHOSEN, FORCED, REOPENED
 from sdn_lab.openflow.interpret_labels import BEHIND_TAGS, NO_ETHERTYPE, NO_LABEL, RELABELLED, VOID_LABELS
 from sdn_lab.openflow.interpret_ovs import ASKED
 from sdn_lab.openflow.interpret_result import OVERLAP, Result
-from sdn_lab.openflow.interpret_run import CUT, TOO_MUCH, VOID, VOID_TRACKED, WRITTEN_BEHIND_NAT
+from sdn_lab.openflow.interpret_run import CUT, RETAGGED, TOO_MUCH, VOID, VOID_TRACKED, WRITTEN_BEHIND_NAT
 
-from .switch_case import Case, all_of
+from .switch_case import Case
+from .switch_exclusions_seen import SEEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +105,17 @@ EXCLUSIONS = (
     Exclusion(
         rule="written behind nat",
         words=WRITTEN_BEHIND_NAT,
-        reason="docs/ovs-facts.md, translation: what is written behind ct(nat) without table= puts back",
+        reason="docs/ovs-facts.md, translation: a field that is written as it was is not written",
     ),
     Exclusion(
         rule="void after ct",
         words=VOID_TRACKED,
         reason="Open vSwitch finds out that there are too many resubmits before it tracks, we afterwards",
+    ),
+    Exclusion(
+        rule="tag off and on",
+        words=RETAGGED,
+        reason="docs/ovs-facts.md, own actions: a write to vlan_tci only hides the tags that were below",
     ),
     Exclusion(
         rule="endless recirculation",
@@ -121,117 +126,23 @@ EXCLUSIONS = (
 COMPARED_ALL_THE_SAME = (VOID, VOID_LABELS)
 
 
-def _two_tags_and_told(result: Result, _case: Case) -> bool:
-    tags = (b"\x81\0", b"\x88\xa8")
-    frames = [sent.frame for sent in (*result.emissions, *result.packet_ins)]
-    return bool(result.packet_ins) and any(f[12:14] in tags and f[16:18] in tags for f in frames)
-
-
-def _met(result: Result) -> list[Action]:
-    met = [taken.entry.instructions for taken in result.path if taken.entry]
-    return [action for todo in met for action in all_of(todo.apply + todo.write)]
-
-
-def _follows_both(result: Result, _case: Case) -> bool:
-    met = _met(result)
-    asked = sum(isinstance(action, CheckPktLarger) for action in met)
-    return asked > 3 or (asked > 0 and any(t.entry.instructions.write for t in result.path if t.entry))
-
-
-def _cut_beside_copies(result: Result, _case: Case) -> bool:
-    met = _met(result)
-    return any(isinstance(action, OutputTruncated) for action in met) and any(
-        isinstance(action, (Clone, GroupAction)) or action == Output(of_port=NORMAL) for action in met
-    )
-
-
-def _both_kinds(result: Result, _case: Case) -> bool:
-    frames = [sent.frame for sent in result.emissions]
-    return any(b"\x88\x47" in f[12:18] for f in frames) and any(b"\x88\x48" in f[12:18] for f in frames)
-
-
-def _drop_eligible(result: Result, case: Case) -> bool:
-    frames = [sent.frame for sent in (*result.emissions, *result.packet_ins)]
-    tags = (b"\x81\0", b"\x88\xa8")
-    return case.bridges and any(
-        f[at : at + 2] in tags and f[at + 2] & 0x10 for f in frames for at in (12, 16, 20) if len(f) > at + 2
-    )
-
-
-def _void_but_taught(result: Result, case: Case) -> bool:
-    return not {VOID, VOID_LABELS}.isdisjoint(result.notes) and (case.learns or case.bridges)
-
-
-Applies = Callable[[Result, Case], bool]
-BY_RESULT: tuple[tuple[Exclusion, Applies], ...] = (
-    (
-        Exclusion(
-            rule="cut beside copies",
-            words="",
-            reason="as behind a push or pop: what a bucket, a clone or NORMAL pushed is not yet taken off",
-        ),
-        _cut_beside_copies,
-    ),
-    (
-        Exclusion(
-            rule="two tags and a packet-in",
-            words="",
-            reason="docs/ovs-facts.md, crash 6: behind a second tag and a packet-in IP is written early",
-        ),
-        _two_tags_and_told,
-    ),
-    (
-        Exclusion(
-            rule="many lengths asked",
-            words="",
-            reason="Open vSwitch follows both answers, counts the resubmits and does the action set of both",
-        ),
-        _follows_both,
-    ),
-    (
-        Exclusion(
-            rule="void, but taught",
-            words="",
-            reason="a packet with too many resubmits is dropped; what NORMAL and learn took from it may stay",
-        ),
-        _void_but_taught,
-    ),
-    (
-        Exclusion(
-            rule="labels of both EtherTypes",
-            words="",
-            reason="where one copy was sent with an equal label under the other EtherType, that one stays",
-        ),
-        _both_kinds,
-    ),
-    (
-        Exclusion(
-            rule="drop-eligible bit and NORMAL",
-            words="",
-            reason="a tag that is taken off for one port has lost the bit for the ports behind it",
-        ),
-        _drop_eligible,
-    ),
-)
-
-
 class UnknownNoteError(AssertionError):
     """The interpreter says something that no row of `EXCLUSIONS` knows."""
 
 
-def excluded(result: Result, case: Case) -> Exclusion | None:
-    """Return the rule by which a result is not compared, or None."""
+def excluded(result: Result, case: Case, frame: bytes) -> str:
+    """Return the rule by which the result of a frame is not compared, or nothing."""
     by_note = _by_note(result.notes)
-    return by_note or next((row for row, applies in BY_RESULT if applies(result, case)), None)
+    return by_note or next((row.rule for row in SEEN if row.applies(result, case, frame)), "")
 
 
-def _by_note(notes: Sequence[str]) -> Exclusion | None:
-    found: Exclusion | None = None
+def _by_note(notes: Sequence[str]) -> str:
+    found = ""
     for note in notes:
         if note in COMPARED_ALL_THE_SAME:
             continue
         row = next((row for row in EXCLUSIONS if row.words in note), None)
         if row is None:
             raise UnknownNoteError(f"no exclusion names the note '{note}'")
-        found = found or row
+        found = found or row.rule
     return found

@@ -17,6 +17,7 @@ from .switch_case import PORTS, Case, Sent, format_meter
 from .switch_here import VLANS, vlan_columns
 from .switch_packet_ins import Heard, Listener
 
+SETTLE = 8  # turns of the main loop until a port's state is known everywhere
 Frames = dict[str, list[bytes]]
 
 
@@ -65,6 +66,8 @@ class Oracle:
             for of_port in case.down ^ self._down:
                 state = "down" if of_port in case.down else "up"
                 control.call_and_settle("netdev-dummy/set-admin-state", f"p{of_port}", state)
+            for _ in range(SETTLE):
+                control.call_and_settle("version")
             self._down = case.down
         self.vswitch.transmitted()
         self._listener.new()

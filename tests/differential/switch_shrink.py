@@ -15,6 +15,7 @@ from sdn_lab.openflow.match import Match
 from .ovs_process import RefusedError
 from .switch_case import Case
 from .switch_compare import Disagreement, Tally, compare
+from .switch_exclusions import UnknownNoteError
 from .switch_oracle import Oracle
 
 TRIES = 600
@@ -28,7 +29,7 @@ def shrink(oracle: Oracle, found: Disagreement, tries: int = TRIES) -> Disagreem
     def again(case: Case) -> Disagreement | None:
         try:
             return compare(oracle, case, Tally())
-        except (RefusedError, LabError):  # one of the two does not take such tables
+        except (RefusedError, LabError, UnknownNoteError):  # one of the two does not take such tables
             return None
 
     return smallest(found, again, tries)

@@ -21,7 +21,8 @@ from sdn_lab.openflow.interpret_result import Result
 from .ovs_process import RefusedError
 from .switch_compare import Disagreement, Tally, compare
 from .switch_draw import drawn
-from .switch_exclusions import BY_RESULT, EXCLUSIONS, UnknownNoteError, excluded
+from .switch_exclusions import EXCLUSIONS, UnknownNoteError, excluded
+from .switch_exclusions_seen import SEEN
 from .switch_oracle import Oracle
 from .switch_shrink import shrink
 
@@ -93,13 +94,13 @@ def test_a_tracker_that_forgets_is_found(oracle: Oracle, monkeypatch: pytest.Mon
 
 def test_a_note_that_no_exclusion_names_is_a_failure() -> None:
     with pytest.raises(UnknownNoteError, match="something new"):
-        excluded(Result(notes=("something new",)), drawn(1).case)
+        excluded(Result(notes=("something new",)), drawn(1).case, b"")
 
 
 def test_every_exclusion_gives_its_reason() -> None:
-    rows = [*EXCLUSIONS, *(row for row, _ in BY_RESULT)]
-    assert len({row.rule for row in rows}) == len(rows)
-    assert all(len(row.reason) > 20 for row in rows)
+    reasons = [(row.rule, row.reason) for row in (*EXCLUSIONS, *SEEN)]
+    assert len(dict(reasons)) == len(reasons)
+    assert all(len(reason) > 20 for _, reason in reasons)
 
 
 def test_a_seed_always_draws_the_same_case() -> None:
