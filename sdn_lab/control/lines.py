@@ -42,12 +42,13 @@ from enum import Enum
 from typing import Any, get_args
 
 from sdn_lab.openflow import action, action_nat
+from sdn_lab.openflow.action_ovs import LearnSpec
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions, Tables
 from sdn_lab.openflow.match import Match, Test
 
 _ACTIONS: Mapping[str, type] = {
     cls.__name__: cls
-    for cls in (*get_args(action.Action), action.Subfield, action_nat.Nat, action_nat.NatKind)
+    for cls in (*get_args(action.Action), action.Subfield, action_nat.Nat, action_nat.NatKind, LearnSpec)
 }
 
 

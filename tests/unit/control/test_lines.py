@@ -10,6 +10,7 @@ from sdn_lab.openflow import action_labels as labels
 from sdn_lab.openflow.action_ovs import OvsAction
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions, Tables
 from sdn_lab.openflow.match import Match
+from tests.unit.openflow.dialect import ACTIONS as OVS_ACTIONS
 
 SUBFIELD = act.Subfield(field="reg6", start=3, bits=16)
 SET = act.SetField(field="ct_label", value=2**127, mask=2**128 - 1)
@@ -43,7 +44,7 @@ def test_the_list_of_actions_here_is_complete() -> None:
 
 
 @given(
-    actions=st.lists(st.sampled_from(ACTIONS)).map(tuple),
+    actions=st.lists(st.sampled_from(ACTIONS) | OVS_ACTIONS, max_size=6).map(tuple),
     clear=st.booleans(),
     metadata=st.none() | st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1)),
     goto=st.none() | st.integers(0, 254),
