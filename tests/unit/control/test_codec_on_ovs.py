@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sdn_lab.openflow import action as act
@@ -12,10 +14,12 @@ from sdn_lab.openflow.fields import FIELDS, Field
 from sdn_lab.openflow.match import Match
 from tests.unit.control import lab
 from tests.unit.control.dummy_ovs import DummyOvs
+from tests.unit.openflow import test_wire_dialect as dialect
 
 pytestmark = pytest.mark.ovs
 
-NOT_SET_BY_OVS = {"ct_mark", "ct_label", "in_port"}  # but inside ct(exec()); under its OXM number
+NOT_SET_BY_OVS = {"ct_mark", "ct_label"}  # but inside ct(exec())
+NEED_MORE = ("resubmit(,7", "tun_metadata", "TUN_METADATA")  # a valid connection; a tlv-map
 # OpenFlow 1.3.5 has them, Open vSwitch 3.1.0 refuses them (docs/openflow-conformance.md).
 NOT_KNOWN_TO_OVS = {"in_phy_port", "ipv6_exthdr", "pbb_isid"}
 ROWS = sorted((name, FIELDS[name]) for name in set(NUMBERS) - NOT_KNOWN_TO_OVS)
@@ -118,6 +122,17 @@ def entries_for_actions() -> list[FlowEntry]:
     ]
 
 
+def entries_for_the_dialect() -> list[FlowEntry]:
+    """What Open vSwitch holds of its own actions, one in each table."""
+    rows = [row for row in dialect.ROWS if not any(word in row for word in dialect.NOT_BY_THE_FRAMEWORK)]
+    made = [
+        (dialect.entry(row), dialect.said(dialect.entry(row)))
+        for row in rows
+        if not any(word in row for word in NEED_MORE)
+    ]
+    return [replace(entry, table_id=n, instructions=does) for n, (entry, does) in enumerate(made)]
+
+
 GROUPS = (
     Group(group_id=9, type=GroupType.ALL, buckets=(Bucket(actions=(act.Output(of_port=100),)),)),
     Group(group_id=10, type=GroupType.INDIRECT, buckets=(Bucket(actions=(act.GroupAction(group_id=9),)),)),
@@ -143,8 +158,9 @@ GROUPS = (
         ("fields", entries_for_fields(), ()),
         ("sets", entries_for_set_fields(), ()),
         ("actions", entries_for_actions(), GROUPS),
+        ("dialect", entries_for_the_dialect(), ()),
     ],
-    ids=["fields", "set_field", "actions and groups"],
+    ids=["fields", "set_field", "actions and groups", "Open vSwitch's own"],
 )
 def test_open_vswitch_holds_what_was_pushed(ovs: DummyOvs, name: str, entries, groups) -> None:
     made, assignment = lab.one(name)
