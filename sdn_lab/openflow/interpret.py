@@ -29,8 +29,8 @@ from typing import TypeVar
 
 from sdn_lab.model.diagnostic import LabError
 from sdn_lab.openflow import fields_ovs, interpret_learn
-from sdn_lab.openflow.action import Action, Ct, Resubmit
-from sdn_lab.openflow.action_ovs import Clone, Controller, Learn
+from sdn_lab.openflow.action import Action, Ct, Move, Resubmit, SetField
+from sdn_lab.openflow.action_ovs import Clone, Controller, Learn, StackPop, StackPush
 from sdn_lab.openflow.bridging import Bridging
 from sdn_lab.openflow.conntrack import Tracker
 from sdn_lab.openflow.entry import FlowEntry, Tables
@@ -63,6 +63,7 @@ _NOT_SEEN = frozenset(
     for row in (*fields_ovs.PACKET_ROWS, *fields_ovs.TRACKED_ROWS)
     if row.name.startswith(("nsh_", "ct_"))
 ) | {"dp_hash"}
+_NOT_PARSED = frozenset(name for name in _NOT_SEEN if name.startswith("nsh_"))
 AnyRun = TypeVar("AnyRun", bound=Run)
 
 
@@ -166,3 +167,16 @@ def refused(actions: Iterable[Action]) -> Iterator[str]:
             yield "controller(pause)"
         elif isinstance(action, Learn) and (what := interpret_learn.unsupported(action)):
             yield what
+        else:
+            yield from (f"a use of {name}" for name in _named(action) if name in _NOT_PARSED)
+
+
+def _named(action: Action) -> Iterator[str]:
+    """Give the fields that *action* reads or writes in the packet."""
+    match action:
+        case SetField(field=name):
+            yield name
+        case Move(source=source, target=target):
+            yield from (source.field, target.field)
+        case StackPush(parts=parts) | StackPop(parts=parts):
+            yield from (part.field for part in parts)

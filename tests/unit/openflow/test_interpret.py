@@ -194,6 +194,7 @@ def test_what_is_not_modelled_is_refused_not_guessed() -> None:
         ("decap(),output:2", "action Decap"),
         ("clone(decap())", "action Decap"),
         ("resubmit(,1,ct)", "resubmit with ct"),
+        ("set_field:1->nsh_si,output:2", "a use of nsh_si"),
         ("controller(userdata=01,pause)", "controller(pause)"),
         ("learn(table=1,limit=2)", "learn with a limit"),
     ):
