@@ -133,6 +133,8 @@ _KEYS = (
     "NXM_OF_VLAN_TCI[]",
     "NXM_NX_REG0[0..7]=NXM_NX_REG1[0..7]",
     "NXM_NX_REG1[]=1",
+    "NXM_OF_IN_PORT[]",
+    "NXM_NX_REG5[0..15]=NXM_OF_IN_PORT[]",
 )
 _KEYS_V4 = (
     "eth_type=0x800,NXM_OF_IP_DST[]=NXM_OF_IP_SRC[]",
@@ -147,6 +149,7 @@ _DEEDS = (
     "load:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]",
     "load:0x3->NXM_NX_REG5[0..15]",
     "load:0x1005->NXM_OF_VLAN_TCI[]",
+    "load:NXM_OF_IN_PORT[]->NXM_NX_REG5[0..15]",
 )
 
 
