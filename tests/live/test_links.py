@@ -71,6 +71,31 @@ def test_the_graph_says_of_the_racks_what_cutting_shows(lab):
 
 
 @BOTH
+def test_a_switch_that_fails_is_gone_round_and_a_rack_that_fails_is_gone(lab):
+    spine, rack = (links.find_links_of(lab.scenario, name) for name in ("spine1", "rack1"))
+    for link in spine:
+        lab.backend.cut(link)
+    assert between_racks(lab) == {Outcome.DELIVERED}
+    for link in rack:
+        lab.backend.cut(link)
+    assert Outcome.DELIVERED not in between_racks(lab)
+    for link in {*rack, *spine}:
+        lab.backend.mend(link)
+    assert between_racks(lab) == {Outcome.DELIVERED}
+
+
+@BOTH
+def test_a_hypervisor_stands_still_on_the_simulator_and_a_real_one_does_not(lab):
+    stands = lab.backend.stand_still("hv1", still=True)
+    try:
+        assert stands is (lab.backend.name == "sim")
+        assert (between_racks(lab) == {Outcome.DELIVERED}) is not stands
+    finally:
+        lab.backend.stand_still("hv1", still=False)
+    assert between_racks(lab) == {Outcome.DELIVERED}
+
+
+@BOTH
 def test_the_report_names_the_links_that_are_cut(lab):
     lab.backend.cut(("rack1", "spine1"))
     try:
