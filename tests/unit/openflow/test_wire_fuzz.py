@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from sdn_lab.backends.sim.agent import Agent
 from sdn_lab.backends.sim.clock import Clock
 from sdn_lab.backends.sim.switch import Attached, Switch
-from sdn_lab.openflow.wire import decode, error, frame
+from sdn_lab.openflow.text import parse_flows
+from sdn_lab.openflow.wire import action_write, bundle, decode, error, frame
 from sdn_lab.openflow.wire.error import WireError
 from sdn_lab.openflow.wire.reply import PortState
-from tests.unit.openflow.test_wire_strict import REFUSED, WHOLE, drop, meter_mod
+from tests.unit.openflow.dialect import DUMPED
+from tests.unit.openflow.test_wire_strict import REFUSED, WHOLE, apply, drop, flow_mod, meter_mod
 
 MULTIPART = [
     frame.message(frame.MULTIPART_REQUEST, 1, kind.to_bytes(2) + bytes(6) + body)
@@ -33,8 +35,24 @@ MULTIPART = [
 ]
 PLAIN = [frame.message(kind, 1) for kind in (2, 3, 5, 7, 20, 26)]
 BUCKET = b"\0\x20\0\1" + b"\xff" * 8 + bytes(4) + b"\0\0\0\x10\0\0\0\2" + bytes(8)
+# Open vSwitch's own actions, as many as there are in one entry
+DIALECT = flow_mod(
+    does=apply(
+        action_write.write_actions(
+            a
+            for line in DUMPED
+            for a in parse_flows(f"tcp,ct_state=+trk-inv,actions={line}")[0].instructions.apply
+        )
+    )
+)
+BUNDLE = bundle.ONF.to_bytes(4) + bundle.CONTROL.to_bytes(4) + b"\0\0\0\x09"
 SEEDS = [
     WHOLE,
+    DIALECT,
+    *(frame.message(frame.EXPERIMENTER, 1, BUNDLE + bytes((0, kind, 0, 3))) for kind in (0, 2, 4, 6)),
+    frame.message(
+        frame.EXPERIMENTER, 1, BUNDLE[:4] + bundle.ADD.to_bytes(4) + BUNDLE[8:] + b"\0\0\0\3" + WHOLE
+    ),
     meter_mod(drop(5), drop(9)),
     frame.message(frame.HELLO, 1, b"\0\1\0\x08\0\0\0\x10"),
     frame.message(frame.PACKET_OUT, 1, b"\xff" * 8 + b"\0\x10" + bytes(6) + b"\0\0\0\x10\0\0\0\2" + bytes(8)),
