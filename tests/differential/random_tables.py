@@ -40,7 +40,10 @@ VALUES = (0, 1, 2, 3, 5, 0x65)
 WRITABLE = [
     row
     for row in FIELDS.values()
-    if row.writable and row.domain in (Domain.PACKET, Domain.PIPELINE) and row.name != "in_port"
+    if row.writable
+    and row.domain in (Domain.PACKET, Domain.PIPELINE)
+    and row.name != "in_port"
+    and not row.name.startswith("nsh_")  # a header that is not modelled
 ]
 
 

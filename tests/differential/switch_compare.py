@@ -18,14 +18,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sdn_lab.openflow.action_ovs import Clone
+from sdn_lab.openflow.action import NORMAL, Output
 from sdn_lab.openflow.entry import FlowEntry
 from sdn_lab.openflow.interpret import PacketIn, Result
 from sdn_lab.openflow.text import format_entry
 
 from .ovs_process import EndedError
 from .switch_actions_ovs import FIRST_LEARNED
-from .switch_case import Case
+from .switch_case import Case, all_of
 from .switch_exclusions import excluded
 from .switch_here import held_after, results
 from .switch_oracle import Frames, Oracle, Seen
@@ -218,10 +218,10 @@ def _kinds(entry: FlowEntry) -> Iterator[str]:
     todo = entry.instructions
     if todo.meter is not None:
         yield "Meter"
-    for action in todo.apply + todo.write:
-        yield type(action).__name__
-        if isinstance(action, Clone):
-            yield from (type(inner).__name__ for inner in action.actions)
+    if entry.match.get("conj_id") is not None:
+        yield "Conjunction"
+    for action in all_of(todo.apply + todo.write):
+        yield "NORMAL" if action == Output(of_port=NORMAL) else type(action).__name__
 
 
 def _path(result: Result) -> tuple[str, ...]:

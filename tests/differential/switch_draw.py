@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from sdn_lab.openflow.action import Action, Conjunction, GroupAction, Output, Resubmit
 from sdn_lab.openflow.action_labels import DecMplsTtl, PopMpls, PushMpls
 from sdn_lab.openflow.entry import Bucket, FlowEntry, Group, GroupType, Instructions, Tables
-from sdn_lab.openflow.fields import FIELDS
 from sdn_lab.openflow.interpret import Result
 from sdn_lab.openflow.interpret_run import TOO_MUCH, VOID, VOID_TRACKED
 from sdn_lab.openflow.match import Match
@@ -33,8 +32,7 @@ from .talk import Talk
 FRAMES = 100
 BASES = 6
 NOT_IN_OVS = frozenset({"in_phy_port", "ipv6_exthdr", "pbb_isid"})  # its ovs-ofctl refuses them
-NSH = frozenset(name for name in FIELDS if name.startswith("nsh_"))  # a header that is not modelled
-NOT_WRITTEN = frozenset({"vlan_tci"}) | NOT_IN_OVS | NSH  # vlan_tci has a drawer of its own
+NOT_WRITTEN = frozenset({"vlan_tci"}) | NOT_IN_OVS  # vlan_tci has a drawer of its own
 ENDLESS = frozenset({TOO_MUCH, VOID, VOID_TRACKED})
 MAX_ENDLESS = 2  # frames that resubmit without end cost as much as all the others
 BOUNDARY, FRAGMENTS, LABELLED = boundary_frames(), fragments(), labelled()
