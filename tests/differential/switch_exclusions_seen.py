@@ -9,12 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sdn_lab.openflow.action import NORMAL, Action, Ct, GroupAction, Output, PopVlan, PushVlan, SetField
+from sdn_lab.openflow.action import (
+    NORMAL,
+    Action,
+    Ct,
+    GroupAction,
+    Move,
+    Output,
+    PopVlan,
+    PushVlan,
+    SetField,
+)
 from sdn_lab.openflow.action_labels import PopMpls
-from sdn_lab.openflow.action_ovs import CheckPktLarger, Clone, OutputTruncated
+from sdn_lab.openflow.action_ovs import CheckPktLarger, Clone, OutputTruncated, StackPop
 from sdn_lab.openflow.interpret_labels import VOID_LABELS
 from sdn_lab.openflow.interpret_result import Result
 from sdn_lab.openflow.interpret_run import VOID
+from sdn_lab.openflow.packet import parse
 
 from .switch_case import Case, all_of
 
@@ -89,6 +100,16 @@ def _no_label(_result: Result, _case: Case, frame: bytes) -> bool:
     return any(len(entry) < 4 or entry == b"\0\0\0\0" for entry in known)
 
 
+def _part_of_what_is_void(result: Result, _case: Case, frame: bytes) -> bool:
+    fields = parse(frame)
+    if fields.get("nd_target", 1):
+        return False
+    written = {a.field for a in _met(result) if isinstance(a, SetField)}
+    written |= {a.target.field for a in _met(result) if isinstance(a, Move)}
+    written |= {part.field for a in _met(result) if isinstance(a, StackPop) for part in a.parts}
+    return any(name.startswith("nd_") for name in written)
+
+
 def _drop_eligible(result: Result, _case: Case, frame: bytes) -> bool:
     tag = next((frame[at + 2] for at in (12,) if frame[at : at + 2] in TAGS and len(frame) > 16), 0)
     met = _met(result)
@@ -138,6 +159,11 @@ SEEN = (
         "label of zeroes, received",
         "docs/ovs-facts.md, actions: an entry of zeroes, or one that is not whole, is not counted",
         _no_label,
+    ),
+    Seen(
+        "part of a void option",
+        "docs/ovs-facts.md, actions: of what is read as 0 and holds something a write may leave the rest",
+        _part_of_what_is_void,
     ),
     Seen(
         "drop-eligible bit",
