@@ -93,6 +93,7 @@ class Pipeline:
         for entry in tables.entries:
             by_table[entry.table_id].append(entry)
         self._tables = {table_id: TableIndex(entries) for table_id, entries in by_table.items()}
+        self._held = by_table
         self._groups = {group.group_id: group for group in tables.groups}
         self._ports = tuple(sorted(ports))
         self.tracker = tracker
@@ -111,6 +112,7 @@ class Pipeline:
         """Return the run for one packet, of a *kind* that may take notes."""
         made = kind(self._tables, self._groups, self._ports, self.tracker, now_ns)
         made.meters, made.reading, made.bridging = self.meters, self.reading, self.bridging
+        made.held = self._held
         return made
 
     def _packet(self, frame: bytes, in_port: int, tunnel: Tunnel | None) -> Packet:

@@ -7,6 +7,8 @@ Reference: ovs-actions(7), ``learn``; ``lib/learn.c``, `learn_execute`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sdn_lab.openflow import registers
 from sdn_lab.openflow.action import IN_PORT, MAX_PORT, Action, Output
 from sdn_lab.openflow.action_ovs import FinTimeout, Learn, LearnSpec
@@ -21,8 +23,6 @@ _VID_BITS, _VID_MASK = 13, 0x1FFF
 
 def unsupported(action: Learn) -> str:
     """Return what of *action* is not modelled, or nothing."""
-    if action.limit or action.result is not None:
-        return "learn with a limit"
     if action.delete_learned:
         return "learn with delete_learned"
     return ""
@@ -52,6 +52,17 @@ def learned(action: Learn, packet: Packet) -> FlowEntry:
         hard_timeout=action.hard_timeout,
         flags=_SEND_FLOW_REM if action.send_flow_rem else 0,
     )
+
+
+def has_room(action: Learn, made: FlowEntry, held: Iterable[FlowEntry]) -> bool:
+    """Say whether the entry is below the action's limit: of entries with its cookie in its table.
+
+    One that is there already is made again, whatever the limit.
+    """
+    if not action.limit:
+        return True
+    keys = {entry.key for entry in held if (entry.table_id, entry.cookie) == (made.table_id, made.cookie)}
+    return made.key in keys or len(keys) < action.limit
 
 
 def _test(tests: dict[str, tuple[int, int]], spec: LearnSpec, value: int) -> None:

@@ -31,7 +31,7 @@ from sdn_lab.openflow.action_ovs import (
 )
 from sdn_lab.openflow.field import TCP_FLAG_BITS
 from sdn_lab.openflow.interpret_forward import to_port
-from sdn_lab.openflow.interpret_learn import learned
+from sdn_lab.openflow.interpret_learn import has_room, learned
 from sdn_lab.openflow.interpret_packet import Packet
 from sdn_lab.openflow.interpret_place import Place, StopEntries
 from sdn_lab.openflow.interpret_result import Reason, Shortened
@@ -135,7 +135,12 @@ def _bundle(run: Run, packet: Packet, action: Bundle, place: Place) -> None:
 
 
 def _learn(run: Run, packet: Packet, action: Learn, _place: Place) -> None:
-    run.learned.append(learned(action, packet))
+    made = learned(action, packet)
+    fits = has_room(action, made, (*run.held.get(action.table, ()), *run.learned))
+    if fits:
+        run.learned.append(made)
+    if action.result is not None:
+        packet.load(action.result, int(fits))
 
 
 HANDLERS: Mapping[type[Any], Callable[..., None]] = {

@@ -81,10 +81,11 @@ class _TooMuch(Exception):  # noqa: N818
 
 
 class Run:
-    """The state of one run; make one for each packet.  *reading* and *meters* are the pipeline's."""
+    """The state of one run; make one for each packet.  *reading*, *meters* and *held* are the pipeline's."""
 
     reading: Reading = Reading.OPEN_VSWITCH
     meters: Mapping[int, Policer] = MappingProxyType({})
+    held: Mapping[int, Sequence[FlowEntry]] = MappingProxyType({})
     bridging: Bridging
 
     def __init__(

@@ -50,8 +50,7 @@ OTHERWISE_TO_OVS = {  # refused by both; which of several faults is named differ
 
 # What the simulator's switch reads and does not carry out: docs/openflow-conformance.md.
 NOT_CARRIED_OUT = (
-    *("encap", "decap", "fin_", "limit=", "result_dst", "delete_learned", "resubmit(,7,ct)", "userdata"),
-    *("nsh_", "tun_metadata", "TUN_METADATA"),
+    *("encap", "decap", "delete_learned", "resubmit(,7,ct)", "pause", "nsh_", "tun_metadata", "TUN_METADATA"),
 )
 
 pytestmark = pytest.mark.ovs
