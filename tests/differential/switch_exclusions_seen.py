@@ -79,7 +79,8 @@ def _void_but_taught(result: Result, case: Case, _frame: bytes) -> bool:
 
 def _popped_in_a_copy(result: Result, _case: Case, _frame: bytes) -> bool:
     met = _met(result)
-    return _has(met, PopMpls) and (_copied(met) or bool(result.learned) or bool(result.packet_ins))
+    again = _copied(met) or bool(result.learned) or bool(result.packet_ins) or VOID in result.notes
+    return again and _has(met, PopMpls)
 
 
 def _learned_and_tracked(result: Result, _case: Case, _frame: bytes) -> bool:
@@ -142,7 +143,7 @@ SEEN = (
     ),
     Seen(
         "popped in a copy",
-        "the packet is read anew behind pop_mpls: as by ct(table=), beside copies and what they say",
+        "the packet is read anew behind pop_mpls: beside its copies, its words, its own count of resubmits",
         _popped_in_a_copy,
     ),
     Seen(

@@ -160,7 +160,7 @@ def test_what_was_found_once_is_read_or_refused(line: str) -> None:
     check(line)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=600)
 @given(rng=st.randoms(use_true_random=False), seed=st.sampled_from(SEEDS))
 def test_a_damaged_line_is_read_or_refused_with_a_place(rng: random.Random, seed: str) -> None:
     check(mutated(rng, seed))
