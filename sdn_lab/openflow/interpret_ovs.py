@@ -6,6 +6,7 @@ Reference: ovs-actions(7); ``ofproto/ofproto-dpif-xlate.c``, ``lib/learn.c``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -136,7 +137,7 @@ def _bundle(run: Run, packet: Packet, action: Bundle, place: Place) -> None:
 
 def _learn(run: Run, packet: Packet, action: Learn, _place: Place) -> None:
     made = learned(action, packet)
-    fits = has_room(action, made, (*run.held.get(action.table, ()), *run.learned))
+    fits = has_room(action, made, chain(run.held.get(action.table, ()), run.learned))
     if fits:
         run.learned.append(made)
     if action.result is not None:

@@ -206,6 +206,8 @@ class _Machine:
     def _ovs(self, action: Action, facts: Facts, depth: int) -> Facts:
         """Execute an action that only Open vSwitch has; one that is not known here may do anything."""
         match action:
+            case Learn(result=target) if target is not None:
+                return self._chosen(target, facts, "whether learn found room")
             case Note() | Sample() | FinTimeout() | PopQueue() | Learn():
                 return facts  # `Bridge.learned` is where what was learned counts
             case Clone(actions=actions):

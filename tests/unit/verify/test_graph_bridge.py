@@ -8,6 +8,7 @@ from sdn_lab.openflow.snapshot import DatapathState
 from sdn_lab.openflow.text import parse_flows
 from sdn_lab.verify.graph.bridge import Bridge, Table
 from sdn_lab.verify.graph.facts import Facts, Fit
+from sdn_lab.verify.graph.pipeline import run
 
 
 def bridge(*lines):
@@ -88,3 +89,12 @@ def test_what_an_action_set_reads_is_live_everywhere_after():
         "table=1,actions=set_field:5->reg5",
     )
     assert "reg5" in held.live(1)
+
+
+def test_whether_something_was_learned_is_not_known_where_an_entry_asks():
+    one = "table=0,actions=learn(table=1,limit=1,{}eth_type=0x800),goto_table:2"
+    for told, doubted in (("", False), ("result_dst=NXM_NX_REG0[3],", True)):
+        held = bridge(one.format(told))
+        [arrival] = run(held, parse_flows(one.format(told), "x")[0], Facts().enter(7), new=True)
+        _, known = arrival.facts.bits("reg0")
+        assert (bool(arrival.facts.doubt), known >> 3 & 1) == (doubted, not doubted)
