@@ -252,10 +252,7 @@ class Run:
     def emit(self, packet: Packet, of_port: int) -> None:
         """Send out of a port, if it is there."""
         if of_port in self.ports:
-            if packet.rewritten:
-                self.note(WRITTEN_BEHIND_NAT)
-            if packet.retagged:
-                self.note(RETAGGED)
+            self._doubt(packet)
             self._emissions.append(Emission(of_port=of_port, frame=packet.frame, tunnel=packet.tunnel))
             if self.bridging.mirrors:
                 mirroring.copy(self, packet, of_port, incoming=False)
@@ -264,6 +261,7 @@ class Run:
         """Send the first bytes out of a port, if it is there."""
         port = packet.fields["in_port"] if of_port == IN_PORT else of_port
         if port in self.ports:
+            self._doubt(packet)
             frame = packet.frame
             if len(frame) != packet.arrived:
                 self.note(CUT)
@@ -273,6 +271,7 @@ class Run:
     def packet_in(self, packet: Packet, max_len: int, place: Place, reason: Reason | None = None) -> None:
         """Send to the controller; without a *reason*, for the table-miss entry's or an action's."""
         entry, held = place.entry, packet.fields
+        self._doubt(packet)
         miss = entry is not None and not place.in_set and entry.priority == 0 and entry.match == Match()
         self._packet_ins.append(
             PacketIn(
@@ -285,6 +284,13 @@ class Run:
                 pipeline=_told(held),
             )
         )
+
+    def _doubt(self, packet: Packet) -> None:
+        """Note what Open vSwitch may do otherwise with the bytes of a packet that goes somewhere."""
+        if packet.rewritten:
+            self.note(WRITTEN_BEHIND_NAT)
+        if packet.retagged:
+            self.note(RETAGGED)
 
     def note(self, text: str) -> None:
         """Say where this result is not the only one possible, or not modelled."""
