@@ -28,9 +28,9 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from sdn_lab.model.diagnostic import LabError
-from sdn_lab.openflow import fields_ovs, interpret_learn
+from sdn_lab.openflow import fields_ovs
 from sdn_lab.openflow.action import Action, Ct, Move, Resubmit, SetField
-from sdn_lab.openflow.action_ovs import Clone, Controller, Learn, StackPop, StackPush
+from sdn_lab.openflow.action_ovs import Clone, Controller, StackPop, StackPush
 from sdn_lab.openflow.bridging import Bridging
 from sdn_lab.openflow.conntrack import Tracker
 from sdn_lab.openflow.entry import FlowEntry, Tables
@@ -167,8 +167,6 @@ def refused(actions: Iterable[Action]) -> Iterator[str]:
             yield from refused(action.actions)
         elif isinstance(action, Controller) and action.pause:
             yield "controller(pause)"
-        elif isinstance(action, Learn) and (what := interpret_learn.unsupported(action)):
-            yield what
         else:
             yield from (f"a use of {name}" for name in _named(action) if name in _NOT_PARSED)
 

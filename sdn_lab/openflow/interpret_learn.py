@@ -21,13 +21,6 @@ _OVS_RESERVED = 0xFFF8
 _VID_BITS, _VID_MASK = 13, 0x1FFF
 
 
-def unsupported(action: Learn) -> str:
-    """Return what of *action* is not modelled, or nothing."""
-    if action.delete_learned:
-        return "learn with delete_learned"
-    return ""
-
-
 def learned(action: Learn, packet: Packet) -> FlowEntry:
     """Return the entry that *packet* makes."""
     tests: dict[str, tuple[int, int]] = {}

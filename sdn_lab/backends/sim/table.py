@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from sdn_lab.openflow import action as act
+from sdn_lab.openflow.action_ovs import Learn
 from sdn_lab.openflow.entry import FlowEntry, Instructions
 from sdn_lab.openflow.interpret_result import Shortened
 from sdn_lab.openflow.match import Match
@@ -130,19 +131,35 @@ class FlowTable:
         if table > LAST_TABLE and not (deletes and table == request.ALL_TABLES):
             raise WireError(error.FLOW_BAD_TABLE_ID, f"there is no table {table}")
         if mod.command == request.ADD:
+            before = self._rows.get(mod.entry.key)
             self._add(mod.entry, now_ns)
-            return []
+            return [] if before is None else self._bury([before.entry])
         strict = mod.command in (request.MODIFY_STRICT, request.DELETE_STRICT)
         chosen = self._chosen(mod, strict=strict)
         self.version += bool(chosen)
         if deletes:
-            return [self._remove(key, reply.REMOVED_DELETE) for key in chosen]
+            return self._gone([self._remove(key, reply.REMOVED_DELETE) for key in chosen])
+        before_all = [self._rows[key].entry for key in chosen]
         for key in chosen:
             row = self._rows[key]
             anew = replace(row.entry, instructions=mod.entry.instructions)
             counted = Counted() if mod.entry.flags & request.RESET_COUNTS else row.counted
             self._rows[key] = replace(row, entry=anew, counted=counted)
-        return []
+        return self._bury(before_all)
+
+    def _gone(self, removed: list[Removed]) -> list[Removed]:
+        return removed + self._bury([one.row.entry for one in removed])
+
+    def _bury(self, gone: Iterable[FlowEntry]) -> list[Removed]:
+        """Remove what entries that are no more had learned, if it goes with the last one who learns it."""
+        pairs = {pair for entry in gone for pair in orphaned_by(entry.instructions)}
+        if not pairs:
+            return []
+        for row in self._rows.values():
+            pairs -= orphaned_by(row.entry.instructions)
+        orphans = [key for key, row in self._rows.items() if (row.entry.table_id, row.entry.cookie) in pairs]
+        self.version += bool(orphans)
+        return self._gone([self._remove(key, reply.REMOVED_DELETE) for key in orphans])
 
     def shorten(self, ended: Shortened) -> None:
         """Have an entry that is still held, or learned again by the same packet, end sooner."""
@@ -222,13 +239,13 @@ class FlowTable:
             if any(group_id in (g, request.ALL_GROUPS) for g in groups_of(row.entry.instructions))
         ]
         self.version += bool(chosen)
-        return [self._remove(key, reply.REMOVED_GROUP) for key in chosen]
+        return self._gone([self._remove(key, reply.REMOVED_GROUP) for key in chosen])
 
     def remove_metered(self, meters: Collection[int]) -> list[Removed]:
         """Remove every entry that names one of these meters."""
         chosen = [key for key, row in self._rows.items() if row.entry.instructions.meter in meters]
         self.version += bool(chosen)
-        return [self._remove(key, reply.REMOVED_DELETE) for key in chosen]
+        return self._gone([self._remove(key, reply.REMOVED_DELETE) for key in chosen])
 
     def next_end_ns(self) -> int | None:
         """Return when the next row will end if nothing uses it, or None."""
@@ -252,6 +269,7 @@ class FlowTable:
             if end is not None and end[0] <= now_ns:
                 gone.append(self._remove(key, end[1]))
         self.version += bool(gone)
+        gone = self._gone(gone)
         self._look_ahead()
         return gone
 
@@ -297,3 +315,12 @@ def groups_of(instructions: Instructions) -> set[int]:
     """Return the groups that an entry refers to."""
     actions = (*instructions.apply, *instructions.write)
     return {a.group_id for a in actions if isinstance(a, act.GroupAction)}
+
+
+def orphaned_by(instructions: Instructions) -> set[tuple[int, int]]:
+    """Return table and cookie of what an entry learns, where it goes when nobody learns it any more.
+
+    Open vSwitch 3.1.0 does not look into ``clone``, and nor do we.
+    """
+    learns = (a for a in instructions.apply if isinstance(a, Learn) and a.delete_learned)
+    return {(a.table, a.cookie) for a in learns}

@@ -196,7 +196,6 @@ def test_what_is_not_modelled_is_refused_not_guessed() -> None:
         ("resubmit(,1,ct)", "resubmit with ct"),
         ("set_field:1->nsh_si,output:2", "a use of nsh_si"),
         ("controller(userdata=01,pause)", "controller(pause)"),
-        ("learn(table=1,delete_learned)", "learn with delete_learned"),
     ):
         with pytest.raises(LabError, match=re.escape(what)):
             run(f"tcp,actions={actions}")
