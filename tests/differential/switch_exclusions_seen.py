@@ -67,9 +67,10 @@ def _follows_both(result: Result, _case: Case, _frame: bytes) -> bool:
     return asked > 3 or (asked > 0 and (write or bool(result.learned)))
 
 
-def _cut_beside_copies(result: Result, _case: Case, _frame: bytes) -> bool:
-    met = _met(result)
-    return _has(met, OutputTruncated) and _copied(met)
+def _counted_beside_copies(result: Result, case: Case, _frame: bytes) -> bool:
+    met, kilobits = _met(result), {meter.meter_id for meter in case.meters if not meter.packets}
+    metered = any(taken.entry and taken.entry.instructions.meter in kilobits for taken in result.path)
+    return (metered or _has(met, OutputTruncated)) and _copied(met)
 
 
 def _void_but_taught(result: Result, case: Case, _frame: bytes) -> bool:
@@ -122,9 +123,9 @@ def _drop_eligible(result: Result, _case: Case, frame: bytes) -> bool:
 
 SEEN = (
     Seen(
-        "cut beside copies",
+        "counted beside copies",
         "as behind a push or pop: what a bucket, a clone or NORMAL pushed is not yet taken off",
-        _cut_beside_copies,
+        _counted_beside_copies,
     ),
     Seen(
         "two tags and a packet-in",
