@@ -40,6 +40,7 @@ _ALGORITHMS = ("modulo_n", "hash_threshold", "hrw", "iter_hash")
 _BUNDLE_ALGORITHMS = ("active_backup", "hrw")
 _DIRECTIONS = ("", "ingress", "egress")
 _NO_PORT = 0xFFFF
+_IN_PORT = b"\x00\x00\x00\x02"  # NXM_OF_IN_PORT
 _BODY = 10  # where an action's own bytes begin
 
 _MULTIPATH = Struct("!HH2xHHI2xHI")
@@ -134,9 +135,6 @@ def _read_bundle(body: bytes) -> value.Bundle:
         members=tuple(registers.wide_port(number(body, at, 2)) for at in range(32, 32 + 2 * members, 2)),
         target=target,
     )
-
-
-_IN_PORT = b"\x00\x00\x00\x02"  # NXM_OF_IN_PORT
 
 
 def _write_bundle(a: value.Bundle) -> bytes:
