@@ -2,10 +2,10 @@
 
 What
 ----
-`oxm` (matches), `action`, `action_write` and `instruction` (what an entry does; `action_...` for each kind of
-action), `request` and `decode` (what a controller sends; `meter`, `port`, `bundle`, and `parts` of a request),
-`reply`, `stats` and `table_features` (what a switch answers), `frame` (headers and the cutting of a byte
-stream), `error` (what is answered to a request that cannot be used).
+`oxm` (matches), `action`, `action_write` and `instruction` (what an entry does; `action_...`: each kind),
+`request` and `decode` (what a controller sends; `meter`, `port`, `bundle`, `parts` of a request), `reply`,
+`stats` and `table_features` (what a switch answers), `frame` (headers and the cutting of a byte stream),
+`error` (what is answered to a request that cannot be used).
 
 Where it sits
 -------------

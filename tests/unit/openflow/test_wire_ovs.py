@@ -49,9 +49,7 @@ OTHERWISE_TO_OVS = {  # refused by both; which of several faults is named differ
 }
 
 # What the simulator's switch reads and does not carry out: docs/openflow-conformance.md.
-NOT_CARRIED_OUT = (
-    *("encap", "decap", "resubmit(,7,ct)", "pause", "nsh_", "tun_metadata", "TUN_METADATA"),
-)
+NOT_CARRIED_OUT = (*("encap", "decap", "resubmit(,7,ct)", "pause", "nsh_", "tun_metadata", "TUN_METADATA"),)
 
 pytestmark = pytest.mark.ovs
 
