@@ -80,7 +80,8 @@ def _void_but_taught(result: Result, case: Case, _frame: bytes) -> bool:
 
 def _popped_in_a_copy(result: Result, _case: Case, _frame: bytes) -> bool:
     met = _met(result)
-    again = _copied(met) or bool(result.learned) or bool(result.packet_ins) or VOID in result.notes
+    void = not {VOID, VOID_LABELS}.isdisjoint(result.notes)
+    again = _copied(met) or bool(result.learned) or bool(result.packet_ins) or void
     return again and _has(met, PopMpls)
 
 
@@ -89,7 +90,8 @@ def _learned_and_tracked(result: Result, _case: Case, _frame: bytes) -> bool:
 
 
 def _both_kinds(result: Result, _case: Case, _frame: bytes) -> bool:
-    kinds = {kind for sent in result.emissions for kind in LABELS if kind in sent.frame[12:22]}
+    frames = [sent.frame for sent in (*result.emissions, *result.packet_ins)]
+    kinds = {kind for frame in frames for kind in LABELS if kind in frame[12:22]}
     return len(kinds) > 1
 
 
@@ -110,6 +112,11 @@ def _part_of_what_is_void(result: Result, _case: Case, frame: bytes) -> bool:
     written |= {a.target.field for a in _met(result) if isinstance(a, Move)}
     written |= {part.field for a in _met(result) if isinstance(a, StackPop) for part in a.parts}
     return any(name.startswith("nd_") for name in written)
+
+
+def _advertised_anew(result: Result, _case: Case, frame: bytes) -> bool:
+    written = {action.field for action in _met(result) if isinstance(action, SetField)}
+    return not written.isdisjoint(("nd_reserved", "nd_options_type")) and "nd_reserved" in parse(frame)
 
 
 def _drop_eligible(result: Result, _case: Case, frame: bytes) -> bool:
@@ -166,6 +173,11 @@ SEEN = (
         "part of a void option",
         "docs/ovs-facts.md, actions: of what is read as 0 and holds something a write may leave the rest",
         _part_of_what_is_void,
+    ),
+    Seen(
+        "checksum computed anew",
+        "docs/ovs-facts.md, actions: a write to nd_reserved mends a wrong checksum there and keeps it here",
+        _advertised_anew,
     ),
     Seen(
         "drop-eligible bit",
