@@ -23,6 +23,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from sdn_lab.process import tied_to_caller
+
 PROGRAMS = ("ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl")
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 DEADLINE_S = 20.0
@@ -190,7 +192,9 @@ class Vswitch:
     def _spawn(self, *argv: str, unixctl: str) -> None:
         argv += (f"--unixctl={self.folder / unixctl}", "--verbose=off", "--no-chdir")
         log = (self.folder / f"{argv[0]}.err").open("wb")
-        self._processes.append(subprocess.Popen(argv, env=self._env, stdout=log, stderr=log))
+        self._processes.append(
+            subprocess.Popen(argv, env=self._env, stdout=log, stderr=log, preexec_fn=tied_to_caller())  # noqa: PLW1509
+        )
         log.close()
 
     def _await(self, path: Path) -> None:
