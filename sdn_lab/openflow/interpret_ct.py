@@ -28,7 +28,9 @@ def _ct(run: Run, packet: Packet, action: Ct, place: Place) -> None:
         run.note("ct() without a tracker: the packet stops")
         raise StopTable
     zone = action.zone if isinstance(action.zone, int) else (packet.read(action.zone) or 0) & 0xFFFF
-    frame = packet.frame
+    # What was pushed onto a tag hides nothing from who has read the packet: IP is where it was.
+    hidden = len(packet.tags) > 1
+    frame = packet.bare if hidden else packet.frame
     found = dissect(frame)
     if found.fields.get("ip_frag"):
         run.note("a fragment reached the tracker: reassembly is not modelled, it stops here")
@@ -53,7 +55,7 @@ def _ct(run: Run, packet: Packet, action: Ct, place: Place) -> None:
     if packet.ct.note:
         run.note(packet.ct.note)
     if packet.ct.frame is not None:
-        packet.translated(packet.ct.frame)
+        packet.translated(packet.ct.frame, whole=not hidden)
     if action.table is not None:
         if place.action_set:
             run.note("ct(table=) with an action set: ovs-vswitchd 3.1.0 aborts")

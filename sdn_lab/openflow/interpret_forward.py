@@ -67,6 +67,9 @@ def to_port(run: Run, packet: Packet, of_port: int, max_len: int, place: Place) 
         run.emit(packet, of_port)
 
 
+_BUCKETS = 128  # a bucket nests as a table does, and is not refused for it: only the tables behind it are
+
+
 def _group(run: Run, packet: Packet, action: GroupAction, place: Place) -> None:
     group = run.groups.get(action.group_id)
     if group is None:
@@ -80,7 +83,7 @@ def _group(run: Run, packet: Packet, action: GroupAction, place: Place) -> None:
     every = len(buckets) == len(group.buckets)
     for n, bucket in enumerate(buckets):
         run.choose(packet, group.group_id, n if every else group.buckets.index(bucket))
-        with run.deeper(), suppress(StopEntries, VoidBucket):
+        with run.deeper(most=_BUCKETS), suppress(StopEntries, VoidBucket):
             run.perform_set(packet.copy(), bucket.actions, place._replace(action_set=list(place.action_set)))
 
 

@@ -120,9 +120,9 @@ class Packet:
         kept.update(ct.origin.fields() if ct.origin is not None else {})
         return Packet(self.frame, kept, ct, self.reading)
 
-    def translated(self, frame: bytes) -> None:
-        """Take over the bytes that the tracker translated; the fields stay as they were."""
-        self.bare = frame[:12] + frame[16:] if self.tags else frame
+    def translated(self, frame: bytes, *, whole: bool = True) -> None:
+        """Take over the bytes that the tracker translated, with their tag if *whole*; the fields stay."""
+        self.bare = frame[:12] + frame[16:] if self.tags and whole else frame
         if self.before is None:
             self.before = dict(self.fields)
 

@@ -175,7 +175,7 @@ class Run:
         """Run a pipeline of its own from *table_id*, its action set included."""
         depth = self._depth
         with suppress(StopPacket, StopEntries):
-            first = self.enter(packet, table_id, action_set, packet.fields["in_port"])
+            first = self.enter(packet, table_id, action_set, packet.fields["in_port"], back=False)
             self.perform_set(packet, action_set, Place([], table_id, first))
         self._depth = depth
 
@@ -219,6 +219,8 @@ class Run:
         with self.deeper(int(back)):
             following: int | None = table_id
             while following is not None:
+                if following != table_id and self._depth >= MAX_DEPTH:
+                    raise Void(VOID)
                 self._lookups += 1
                 self._all_lookups += 1
                 if self._lookups > MAX_RESUBMITS:
@@ -237,11 +239,11 @@ class Run:
         return first
 
     @contextmanager
-    def deeper(self, levels: int = 1) -> Iterator[None]:
-        """Count a level of nesting; too many void the run."""
-        self._depth += levels
-        if self._depth > MAX_DEPTH:
+    def deeper(self, levels: int = 1, most: int = MAX_DEPTH) -> Iterator[None]:
+        """Count a level of nesting; behind *most* of them nothing more may be asked, and the run is void."""
+        if self._depth >= most:
             raise Void(VOID)
+        self._depth += levels
         yield
         self._depth -= levels
 

@@ -29,12 +29,42 @@ METERS = (
 )
 GROUPS = (
     "group_id=1,type=all,bucket=actions=push_mpls:0x8847,output:4,bucket=actions=output:6\n"
-    "group_id=2,type=indirect,bucket=actions=push_vlan:0x8100,NORMAL"
+    "group_id=2,type=indirect,bucket=actions=push_vlan:0x8100,NORMAL\n"
+    "group_id=3,type=indirect,bucket=actions=resubmit(,2)"
 )
 CONJUNCTION = (
     "priority=500,ip,actions=conjunction(5,1/2)\npriority=500,in_port=1,actions=conjunction(5,2/2)\n"
 )
 ROWS: dict[str, tuple[str, tuple[bytes, ...]]] = {
+    "sixty-four ways back, to where a TTL is spent": (
+        (
+            "table=0,actions=goto_table:2\ntable=1,ip,actions=dec_ttl,goto_table:2\n"
+            "table=2,actions=resubmit(,1),output:2"
+        ),
+        tuple(pk.rewrite(UDP, {"nw_ttl": ttl}) for ttl in (2, 63, 64, 65, 66)),
+    ),
+    "so many ways back, to where nothing is looked up any more": (
+        (
+            "table=0,actions=goto_table:2\ntable=1,ip,actions=dec_ttl,output:4,resubmit(,2)\n"
+            "table=2,actions=resubmit(,1),output:2"
+        ),
+        tuple(pk.rewrite(UDP, {"nw_ttl": ttl}) for ttl in (2, 63, 64, 65, 66)),
+    ),
+    "so many ways back, half of them buckets": (
+        (
+            "table=0,actions=goto_table:2\ntable=1,ip,actions=dec_ttl,output:4,group:3\n"
+            "table=2,actions=resubmit(,1),output:2"
+        ),
+        tuple(pk.rewrite(UDP, {"nw_ttl": ttl}) for ttl in (2, 31, 32, 33, 34)),
+    ),
+    "tracked and translated behind a second tag": (
+        (
+            "table=0,actions=push_vlan:0x88a8,goto_table:1\n"
+            "table=1,ip,actions=ct(commit,table=2,zone=2,nat(src=10.0.0.9:53)),output:4\n"
+            "table=2,actions=output:2"
+        ),
+        (tag(UDP, 5), tag(UDP, 5), UDP),
+    ),
     "a native port has no VLAN 0": ("actions=NORMAL", (TCP,)),
     "NORMAL keeps what it does not change of a tag": ("actions=NORMAL", (tag(TCP, 0x1009),)),
     "NORMAL sends no inner tag without an outer one": ("actions=group:2", (tag(TCP, 5),)),
