@@ -2,7 +2,7 @@
 
 Baseline: Mininet as it is, all hosts on one Open vSwitch in userspace, nothing overlapping, no isolation.
 Ours: three hypervisors with an Open vSwitch each, tunnels, port numbers asked for and read back.  Both in one
-run, turn by turn, medians; building only: no controller, no probes.
+run, turn by turn, medians; building only: no controller, no probes.  Then a whole lab and one `check`.
 
     python bench/start_and_stop.py [--instances 64] [--runs 3]      (root)
 """
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from sdn_lab.backends import load_backend
-from sdn_lab.lab import silent
+from sdn_lab.lab import Lab, Options, silent
 from sdn_lab.model.assignment import assign
 from sdn_lab.scenario import find, load
 
@@ -38,6 +38,20 @@ def ours(instances: int) -> tuple[float, float]:
     with lab:
         pass
     return started - began, time.perf_counter() - started
+
+
+def checked(instances: int) -> None:
+    """Print how long a check by every method takes on such a lab."""
+    scenario = load(find("leaf_spine"), {"tenants": "2", "hypervisors": "3", "instances": str(instances)})
+    with Lab(scenario, Options(backend="mininet")) as lab:
+        began = time.perf_counter()
+        report = lab.check()
+        spent = time.perf_counter() - began
+    if report.status != "holds":
+        raise SystemExit(f"the check came to {report.status}: nothing was measured")
+    phases = ", ".join(f"{name} {ms / 1000:.1f}" for name, ms in report.timings_ms.items() if ms > 100)
+    claims = len({verdict.claim for verdict in report.verdicts})
+    print(f"check: {claims} claims hold after {spent:.1f} s ({phases})")
 
 
 def plain(instances: int) -> tuple[float, float]:
@@ -104,6 +118,7 @@ def main() -> None:
         print(f"{name}: {asked.instances} instances start in {start:.2f} s and stop in {stop:.2f} s")
     ratio = sum(both["ours"]) / sum(both["plain Mininet"])
     print(f"start and stop take {ratio:.2f} times as long as plain Mininet's (aim: {AIM:g} at most)")
+    checked(asked.instances)
 
 
 if __name__ == "__main__":

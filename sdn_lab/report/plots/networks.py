@@ -16,6 +16,7 @@ from sdn_lab.model.intent import Network, Peering, Scenario
 from sdn_lab.report.format import clean
 from sdn_lab.report.plots.drawing import FAINT, INK, PAPER, Look, box, fitted, write
 
+_SMALL = 5.6  # a VNI and two prefixes fit
 _PILL_W, _PILL_H, _ROW, _BESIDE = 2.1, 0.42, 0.52, 0.2
 _HEAD, _LEGEND, _LABELS, _LINE_W = 0.4, 0.35, 0.5, 1.15
 
@@ -153,8 +154,8 @@ def _pill(plane: Any, network: Network, look: Look, spot: Spot) -> None:
         plane, left, above, _PILL_W, _PILL_H, round_=0.1,
         facecolor=look.colour, hatch=look.hatch, edgecolor=INK, linewidth=0.6, zorder=5,
     )  # fmt: skip
-    name = fitted(f"{clean(network.path)}, VNI {network.vni}", _PILL_W - 0.1, 8)
-    cidrs = fitted(" ".join(str(cidr) for cidr in network.cidrs), _PILL_W - 0.1, 6)
+    name = fitted(clean(network.path), _PILL_W - 0.1, 8)
+    cidrs = fitted(" ".join([f"VNI {network.vni}", *map(str, network.cidrs)]), _PILL_W - 0.1, _SMALL)
     if look.hatch:
         box(
             plane,
@@ -168,4 +169,4 @@ def _pill(plane: Any, network: Network, look: Look, spot: Spot) -> None:
         )
     ink = INK if look.hatch else look.ink
     write(plane, left + _PILL_W / 2, above + 0.14, name, 8, color=ink, zorder=6)
-    write(plane, left + _PILL_W / 2, above + 0.31, cidrs, 6, color=ink, zorder=6)
+    write(plane, left + _PILL_W / 2, above + 0.31, cidrs, _SMALL, color=ink, zorder=6)
