@@ -6,9 +6,7 @@ there (`tests.conformance.case_files`).  Lines that were once read wrongly are k
 
 from __future__ import annotations
 
-import gc
 import random
-import tracemalloc
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from tests.conformance.case_files import folder, read
 from tests.differential.corpus import boundary_frames, labelled
 from tests.differential.switch_draw import SwitchDrawing
 from tests.unit.openflow.dialect import DUMPED, MEANS
+from tests.unit.openflow.memory import taken
 
 FOUND = [
     line
@@ -179,16 +178,6 @@ def test_memory_stays_flat_over_damaged_lines() -> None:
         for _ in range(300):
             check(mutated(rng, rng.choice(SEEDS)))
 
-    tracemalloc.start()
-    try:
-        some()  # what is kept for good is there now
-        gc.collect()
-        before, _ = tracemalloc.get_traced_memory()
-        tracemalloc.reset_peak()
-        some()
-        gc.collect()
-        after, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert after - before < 50_000
-    assert peak - before < 5_000_000
+    kept, peak = taken(some)
+    assert kept < 50_000
+    assert peak < 5_000_000

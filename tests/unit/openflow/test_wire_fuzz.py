@@ -5,10 +5,8 @@ which decoders that advance by what they are told never end.  Among these are th
 and 34486 to 34489, at which Ryu's never does, also those of them that only a switch sends.
 """
 
-import gc
 import random
 import struct
-import tracemalloc
 
 import pytest
 from hypothesis import example, given, settings
@@ -22,6 +20,7 @@ from sdn_lab.openflow.wire import action_write, bundle, decode, error, frame
 from sdn_lab.openflow.wire.error import WireError
 from sdn_lab.openflow.wire.reply import PortState
 from tests.unit.openflow.dialect import DUMPED
+from tests.unit.openflow.memory import taken
 from tests.unit.openflow.test_wire_strict import REFUSED, WHOLE, apply, drop, flow_mod, meter_mod
 
 MULTIPART = [
@@ -197,16 +196,6 @@ def test_memory_stays_flat_over_ten_thousand_messages():
                 made, said = agent()
             said.clear()
 
-    tracemalloc.start()
-    try:
-        some()  # what is kept for good is there now
-        gc.collect()
-        before, _ = tracemalloc.get_traced_memory()
-        tracemalloc.reset_peak()
-        some()
-        gc.collect()
-        after, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert after - before < 100_000
-    assert peak - before < 5_000_000
+    kept, peak = taken(some)
+    assert kept < 100_000
+    assert peak < 5_000_000

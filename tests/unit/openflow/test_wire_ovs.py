@@ -1,6 +1,5 @@
 """A third reading of the wire: Open vSwitch's own decoder, ``ovs-ofctl ofp-print``."""
 
-import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -49,7 +48,7 @@ OTHERWISE_TO_OVS = {  # refused by both; which of several faults is named differ
 }
 
 # What the simulator's switch reads and does not carry out: docs/openflow-conformance.md.
-NOT_CARRIED_OUT = (*("encap", "decap", "resubmit(,7,ct)", "pause", "nsh_", "tun_metadata", "TUN_METADATA"),)
+NOT_CARRIED_OUT = ("encap", "decap", "resubmit(,7,ct)", "pause", "nsh_", "tun_metadata", "TUN_METADATA")
 
 pytestmark = pytest.mark.ovs
 
@@ -57,8 +56,7 @@ pytestmark = pytest.mark.ovs
 @pytest.fixture(autouse=True, scope="module")
 def _apparatus():
     if shutil.which("ovs-ofctl") is None:
-        required = "ovs" in os.environ.get("SDN_LAB_REQUIRE", "").split(",")
-        (pytest.fail if required else pytest.skip)("ovs-ofctl is missing: install openvswitch-common")
+        pytest.skip("ovs-ofctl is missing: install openvswitch-common")
 
 
 def printed(data):
