@@ -40,8 +40,9 @@ class Server:
         self.jobs = Jobs()
         self.ended = threading.Event()
         self.note = ""
-        self.failed: set[str] = set()  # nodes of the underlay; see `links.node`
         """What is to be said of the lab's end."""
+        self.failed: set[str] = set()
+        """The nodes of the underlay that somebody had fail; see `links.node`."""
         self._listener = listener
         self._lab: Lab | None = None
         self._down: list[threading.Thread] = []

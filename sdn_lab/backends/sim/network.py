@@ -13,7 +13,8 @@ bridge lets in what comes from a peer, and the tunnel end opens what is addresse
 Invariants
 ----------
 1.  Every step has its place in the order of events on the clock; one that would be the next in any case is
-    done without becoming one.  Nothing is lost but by a link that the scenario says loses.
+    done without becoming one.  Nothing is lost but by a link that the scenario says loses, and at a
+    hypervisor that was told to stand still: no marker comes from there, so its silence proves nothing.
 2.  A frame that comes to the same place again, unchanged, on its own way `_ROUNDS` times goes round for ever:
     `LabError` with the places.  So does a way with more events than `MAX_EVENTS` in one run.
 3.  What the host itself receives (LOCAL of either bridge, unless the tunnel end takes it) is seen as

@@ -33,6 +33,8 @@ from sdn_lab.openflow.entry import FlowEntry, Group, Tables
 from sdn_lab.openflow.fast import Cache
 from sdn_lab.openflow.fast_program import Flight
 from sdn_lab.openflow.interpret import PacketIn, Pipeline, Result, Tunnel
+from sdn_lab.openflow.interpret_labels import VOID_LABELS
+from sdn_lab.openflow.interpret_run import VOID, VOID_TRACKED
 from sdn_lab.openflow.meter import Policer
 from sdn_lab.openflow.reading import Reading
 from sdn_lab.openflow.wire import error, request
@@ -46,7 +48,7 @@ N_TABLES = 254
 _DEAF = port_wire.PORT_DOWN | port_wire.NO_RECV
 _MUTE = port_wire.PORT_DOWN | port_wire.NO_FWD
 _LETTER = Reading.LETTER
-_AS_IN_OVS_VOID = "too many "  # such a packet is dropped by every switch: nothing is lost by us
+_VOID = {VOID, VOID_TRACKED, VOID_LABELS}  # such a packet is dropped by every switch: nothing is lost by us
 
 Emit = Callable[[int, bytes, Tunnel | None, bool], None]
 """Takes what leaves: port, frame, what the tunnel fields held (see `interpret_result.Emission`); and whether
@@ -164,9 +166,7 @@ class Switch:
         self._follow(result, len(asked.data))
 
     def _follow(self, result: Result, octets: int) -> None:
-        self.unsure += [
-            f"{self.name}: {note}" for note in result.notes if not note.startswith(_AS_IN_OVS_VOID)
-        ]
+        self.unsure += [f"{self.name}: {note}" for note in result.notes if note not in _VOID]
         for taken in result.path:
             seen = self._looked_up[taken.table_id]
             seen.octets += 1
