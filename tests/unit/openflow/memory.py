@@ -8,7 +8,10 @@ from collections.abc import Callable
 
 
 def taken(work: Callable[[], None]) -> tuple[int, int]:
-    """Return what a second round of *work* keeps, and what it needs at most, in bytes; the first fills caches."""
+    """Return the bytes that a second round of *work* keeps, and the most that it needs meanwhile.
+
+    The first round fills caches.
+    """
     tracemalloc.start()
     try:
         work()
